@@ -1,0 +1,7 @@
+//! API models: what is sent and answered, a module per service. Requests refuse unknown fields.
+
+pub mod inventory;
+pub mod orders;
+pub mod page;
+pub mod payments;
+pub mod users;

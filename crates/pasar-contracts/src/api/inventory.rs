@@ -1,0 +1,1 @@
+//! Products, stock and locations as clients read and change them.

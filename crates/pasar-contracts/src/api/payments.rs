@@ -1,0 +1,1 @@
+//! Payments and the ledger as staff read them.

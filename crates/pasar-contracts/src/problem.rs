@@ -1,0 +1,98 @@
+//! The problem types that an answer can carry (RFC 9457): stable names, a status and a title each.
+//!
+//! The `type` on the wire is `/problems/{slug}`; docs and OpenAPI list them from here.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! problems {
+    ($($(#[doc = $doc:literal])+ $variant:ident $status:literal $slug:literal $title:literal;)*) => {
+        /// What went wrong, by its stable name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ProblemType {
+            $($(#[doc = $doc])+ #[serde(rename = $slug)] $variant,)*
+        }
+
+        impl ProblemType {
+            /// Every type there is, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            #[must_use]
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$variant => $slug,)* }
+            }
+
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// When it occurs and what the caller can do about it.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+),)* }
+            }
+        }
+    };
+}
+
+problems! {
+    /// The request could not be read at all: malformed JSON, header or path. Mend it; a repeat fails again.
+    InvalidRequest 400 "invalid-request" "The request cannot be read";
+    /// This call needs an `Idempotency-Key` header: 1 to 255 visible characters, new for each new intention.
+    IdempotencyKeyMissing 400 "idempotency-key-missing" "An Idempotency-Key is required";
+    /// No credentials, or they are not valid (any more). Log in or refresh the token.
+    Unauthenticated 401 "unauthenticated" "Authentication is required";
+    /// Email or password is wrong.
+    InvalidCredentials 401 "invalid-credentials" "Email or password is wrong";
+    /// The credentials are valid but do not allow this.
+    Forbidden 403 "forbidden" "Not allowed";
+    /// There is no such thing, or it is not yours to see.
+    NotFound 404 "not-found" "Not found";
+    /// The path exists, but not with this method; `Allow` lists those that do.
+    MethodNotAllowed 405 "method-not-allowed" "Method not allowed";
+    /// Something changed at the same time. Read it again and decide anew.
+    Conflict 409 "conflict" "Conflict with the current state";
+    /// The order's state forbids this move; `state` tells the state.
+    StateForbids 409 "state-forbids" "The state forbids this";
+    /// The total differs from `expected_total`; `total` tells the new one.
+    PriceChanged 409 "price-changed" "The price has changed";
+    /// The email address already has an account.
+    EmailTaken 409 "email-taken" "The email address is taken";
+    /// More would be given back than was captured; `refundable` tells what is left.
+    RefundExceedsCaptured 409 "refund-exceeds-captured" "The refund exceeds what was captured";
+    /// The count is below what is reserved; `orders` names the orders that hold it.
+    CountBelowReserved 409 "count-below-reserved" "The count is below what is reserved";
+    /// `If-Match` names another version than the current one. Read it again.
+    PreconditionFailed 412 "precondition-failed" "The precondition failed";
+    /// The body, or a header, is larger than allowed.
+    PayloadTooLarge 413 "payload-too-large" "The request is too large";
+    /// The body must be `application/json` (or what the operation says).
+    UnsupportedMediaType 415 "unsupported-media-type" "Unsupported media type";
+    /// The request can be read, but a value in it is not acceptable; `errors` names field and reason.
+    ValidationFailed 422 "validation-failed" "A value is not acceptable";
+    /// The same key was used before with another request. Use a new key for a new intention.
+    IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request";
+    /// A line names a product that does not exist; `skus` names them.
+    UnknownSku 422 "unknown-sku" "Unknown product";
+    /// A line names a product that cannot be ordered now; `skus` names them.
+    NotOrderable 422 "not-orderable" "The product cannot be ordered now";
+    /// Too many requests; wait as `Retry-After` says.
+    TooManyRequests 429 "too-many-requests" "Too many requests";
+    /// The customer has too many unsettled orders; wait until one is settled.
+    TooManyUnsettledOrders 429 "too-many-unsettled-orders" "Too many unsettled orders";
+    /// A defect on our side. Nothing was changed; a repeat with the same key is safe.
+    Internal 500 "internal" "Something went wrong on our side";
+    /// The system takes no new work for the moment; wait as `Retry-After` says and repeat with the same key.
+    Overloaded 503 "overloaded" "Too busy at the moment";
+    /// A part of the system cannot be reached. Repeat with the same key.
+    Unavailable 503 "unavailable" "Temporarily unavailable";
+    /// Whether the request took effect is not known. Repeat it with the same key to find out.
+    OutcomeUnknown 503 "outcome-unknown" "The outcome is not known yet";
+    /// The service did not answer in time. Repeat with the same key.
+    Timeout 504 "timeout" "No answer in time";
+}
