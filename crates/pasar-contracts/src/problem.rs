@@ -67,6 +67,8 @@ problems! {
     RefundExceedsCaptured 409 "refund-exceeds-captured" "The refund exceeds what was captured";
     /// The count is below what is reserved; `orders` names the orders that hold it.
     CountBelowReserved 409 "count-below-reserved" "The count is below what is reserved";
+    /// Nobody counts this product (`track_stock` is false), so it has no stock to change.
+    NotCounted 409 "not-counted" "The product is not counted";
     /// `If-Match` names another version than the current one. Read it again.
     PreconditionFailed 412 "precondition-failed" "The precondition failed";
     /// The body, or a header, is larger than allowed.

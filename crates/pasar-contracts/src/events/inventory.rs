@@ -27,8 +27,11 @@ pub struct ProductChanged {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub category: Option<String>,
     pub track_stock: bool,
-    /// False while it is sold out today or withdrawn.
+    /// False while it is withdrawn, or sold out today at every location.
     pub orderable: bool,
+    /// Where it is sold out today: orders refuse it there, even if it is orderable elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sold_out_at: Vec<LocationId>,
 }
 
 /// A location was created or changed; the whole of it as it now stands.
