@@ -1,1 +1,25 @@
-//! .
+//! One transaction and all that it may touch: rows, lanes with group commit, the outbox that is the
+//! feed, follower positions, idempotency, timers and effects, over SQLite.
+//!
+//! Synchronous, and it knows no runtime. Nothing outside this crate knows the engine.
+
+pub mod cause;
+pub mod clock;
+pub mod context;
+pub mod crash;
+pub mod effect;
+pub mod fault;
+pub mod feed;
+pub mod follower;
+pub mod idempotency;
+pub mod ids;
+pub mod lane;
+pub mod store;
+pub mod timer;
+pub mod tx;
+pub mod value;
+
+mod engine;
+mod group;
+mod migration;
+mod sweep;

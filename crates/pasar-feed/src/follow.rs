@@ -1,0 +1,58 @@
+//! A publisher's feed as a reader sees it, wherever it lies.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
+
+use pasar_contracts::event::Service;
+use pasar_store::{fault::Fault, feed::FeedEvent, follower::Position, store::Store};
+
+/// What a feed answers with, later.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Gives events after a position. A wake-up carries no data: the reader always reads the log.
+pub trait Follow: Send + Sync {
+    /// The epoch and the newest place.
+    fn head(&self) -> Reply<'_, Result<Position, Fault>>;
+
+    /// Up to `limit` events after a place, oldest first, without a gap.
+    fn after(&self, after: i64, limit: usize) -> Reply<'_, Result<Vec<Arc<FeedEvent>>, Fault>>;
+
+    /// Resolves once there are events after a place; may resolve early.
+    fn grown(&self, past: i64) -> Reply<'_, ()>;
+}
+
+/// The feeds that a service may follow, by publisher.
+pub type Feeds = BTreeMap<Service, Arc<dyn Follow>>;
+
+/// The feed of a store in the same process.
+#[derive(Clone)]
+pub struct LocalFeed(Store);
+
+impl LocalFeed {
+    #[must_use]
+    pub const fn new(store: Store) -> Self {
+        Self(store)
+    }
+}
+
+impl Follow for LocalFeed {
+    fn head(&self) -> Reply<'_, Result<Position, Fault>> {
+        Box::pin(async {
+            Ok(Position {
+                epoch: self.0.epoch(),
+                sequence: self.0.head(),
+            })
+        })
+    }
+
+    fn after(&self, after: i64, limit: usize) -> Reply<'_, Result<Vec<Arc<FeedEvent>>, Fault>> {
+        Box::pin(async move { self.0.events_after(after, limit) })
+    }
+
+    fn grown(&self, past: i64) -> Reply<'_, ()> {
+        Box::pin(async move {
+            let mut heads = self.0.heads();
+            // The sender lives in the store that this feed holds, so it cannot be gone.
+            let _ = heads.wait_for(|head| *head > past).await;
+        })
+    }
+}

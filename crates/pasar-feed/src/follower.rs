@@ -1,0 +1,308 @@
+//! One reader a feed: it reads stretches, hands them to the lanes of its own store and moves on when
+//! they are committed.
+
+use std::{sync::Arc, time::Duration};
+
+use pasar_contracts::event::Service;
+use pasar_store::{
+    context::Context,
+    fault::Fault,
+    feed::FeedEvent,
+    follower::{Batch, React, Taken},
+    lane::LaneKey,
+    store::Store,
+};
+use pasar_types::id::EpochId;
+use tokio::sync::watch;
+
+use crate::{follow::Follow, tasks::Tasks};
+
+/// What a service does about another's events.
+pub trait Reactions: Send + Sync + 'static {
+    /// Whether an event of this type concerns the service at all.
+    fn wants(&self, event_type: &str) -> bool;
+
+    /// Which lanes of the service's store an event concerns. Asked only where there are several.
+    fn route(&self, event: &FeedEvent) -> Result<Route, Fault>;
+
+    /// Turns the event into the service's own command, in the transaction that moves the position.
+    fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    One(LaneKey),
+    All,
+}
+
+/// How far a follower is. Cheap to clone.
+#[derive(Clone)]
+pub struct Follower {
+    progress: watch::Receiver<Progress>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Everything up to here was taken.
+    taken: i64,
+    /// The publisher's head when the follower first reached it, once known.
+    head_at_boot: Option<i64>,
+}
+
+/// Events read at once.
+const STRETCH: usize = 256;
+/// A position that only skipped what did not concern it is stored after this time.
+const IDLE_STORE: Duration = Duration::from_secs(1);
+const RETRY_PARKED: Duration = Duration::from_secs(30);
+const BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Follows a publisher's feed until the owner drains.
+pub fn follow(
+    tasks: &Tasks,
+    publisher: Service,
+    feed: Arc<dyn Follow>,
+    store: Store,
+    reactions: Arc<dyn Reactions>,
+) -> Follower {
+    let (sender, progress) = watch::channel(Progress::default());
+    let reader = Reader {
+        publisher,
+        feed,
+        store,
+        react: Arc::new(Reacting(Arc::clone(&reactions))),
+        reactions,
+        progress: sender,
+    };
+    let draining = tasks.clone();
+    tasks.spawn("follower", async move {
+        tokio::select! {
+            () = reader.run() => {}
+            () = draining.draining() => {}
+        }
+    });
+    Follower { progress }
+}
+
+impl Follower {
+    /// Everything up to this place was taken.
+    #[must_use]
+    pub fn position(&self) -> i64 {
+        self.progress.borrow().taken
+    }
+
+    /// Resolves once everything up to a place was taken. Does not resolve if the follower ended before.
+    pub async fn caught_up_to(&self, sequence: i64) {
+        self.when(|progress| progress.taken >= sequence).await;
+    }
+
+    /// Resolves once what was in the feed at boot was taken.
+    pub async fn head_at_boot_reached(&self) {
+        self.when(|progress| {
+            progress
+                .head_at_boot
+                .is_some_and(|head| progress.taken >= head)
+        })
+        .await;
+    }
+
+    async fn when(&self, reached: impl Fn(&Progress) -> bool) {
+        let mut progress = self.progress.clone();
+        if progress
+            .wait_for(|progress| reached(progress))
+            .await
+            .is_err()
+        {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+struct Reacting(Arc<dyn Reactions>);
+
+impl React for Reacting {
+    fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault> {
+        self.0.react(context, event)
+    }
+}
+
+struct Reader {
+    publisher: Service,
+    feed: Arc<dyn Follow>,
+    store: Store,
+    reactions: Arc<dyn Reactions>,
+    react: Arc<Reacting>,
+    progress: watch::Sender<Progress>,
+}
+
+/// Where the lanes are: `stored` in the database, `read` by this reader.
+struct Place {
+    epoch: EpochId,
+    read: i64,
+    stored: Vec<i64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error("failed to read the feed or to take from it")]
+    Fault(#[from] Fault),
+    #[error(
+        "the feed begins a new epoch: what was followed may differ; reconcile before following on"
+    )]
+    Diverged,
+    #[error("another reader moved the position")]
+    Fenced,
+}
+
+impl Reader {
+    async fn run(&self) {
+        let mut backoff = BACKOFF;
+        loop {
+            let (Err(stopped), progressed) = self.run_until_stopped().await;
+            if progressed {
+                backoff = BACKOFF;
+            }
+            tracing::error!(
+                follower = %self.store.service(), publisher = %self.publisher,
+                error = &stopped as &dyn std::error::Error, "follower stopped, it tries again"
+            );
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        }
+    }
+
+    async fn run_until_stopped(&self) -> (Result<std::convert::Infallible, Stopped>, bool) {
+        let mut place = match self.place().await {
+            Ok(place) => place,
+            Err(stopped) => return (Err(stopped), false),
+        };
+        let begun = place.read;
+        let result = self.read_on(&mut place).await;
+        (result, place.read > begun)
+    }
+
+    async fn place(&self) -> Result<Place, Stopped> {
+        let head = self.feed.head().await?;
+        let mut stored = Vec::new();
+        for lane in 0..self.store.lanes() {
+            let position = self
+                .store
+                .position(self.publisher, head.epoch, lane)
+                .await?;
+            if position.epoch != head.epoch {
+                return Err(Stopped::Diverged);
+            }
+            stored.push(position.sequence);
+        }
+        let read = stored.iter().copied().min().unwrap_or(0);
+        self.progress.send_modify(|progress| {
+            progress.taken = read;
+            progress.head_at_boot.get_or_insert(head.sequence);
+        });
+        Ok(Place {
+            epoch: head.epoch,
+            read,
+            stored,
+        })
+    }
+
+    async fn read_on(&self, place: &mut Place) -> Result<std::convert::Infallible, Stopped> {
+        let mut retry_parked = tokio::time::interval(RETRY_PARKED);
+        loop {
+            let events = self.feed.after(place.read, STRETCH).await?;
+            let Some(last) = events.last() else {
+                tokio::select! {
+                    () = self.feed.grown(place.read) => {}
+                    () = tokio::time::sleep(IDLE_STORE), if place.is_behind() => {
+                        self.hand_out(place, &[], place.read, true).await?;
+                    }
+                    _ = retry_parked.tick() => self.retry_parked().await?,
+                }
+                continue;
+            };
+            self.hand_out(place, &events, last.sequence, false).await?;
+        }
+    }
+
+    /// Gives each lane what concerns it and waits until all of it is committed. Lanes that nothing
+    /// concerns are moved only when told to.
+    async fn hand_out(
+        &self,
+        place: &mut Place,
+        events: &[Arc<FeedEvent>],
+        upto: i64,
+        move_idle: bool,
+    ) -> Result<(), Stopped> {
+        let lanes = self.store.lanes();
+        let mut of_lane: Vec<Vec<Arc<FeedEvent>>> = vec![Vec::new(); lanes as usize];
+        for event in events
+            .iter()
+            .filter(|event| self.reactions.wants(&event.event_type))
+        {
+            let route = if lanes == 1 {
+                Ok(Route::All)
+            } else {
+                self.reactions.route(event)
+            };
+            match route {
+                Ok(Route::One(key)) => of_lane[key.lane(lanes) as usize].push(Arc::clone(event)),
+                // What cannot be routed is parked where it cannot be taken either.
+                Ok(Route::All) | Err(_) => {
+                    of_lane
+                        .iter_mut()
+                        .for_each(|lane| lane.push(Arc::clone(event)));
+                }
+            }
+        }
+        let mut answers = Vec::new();
+        for (lane, mut events) in (0..lanes).zip(of_lane) {
+            let from = place.stored[lane as usize];
+            events.retain(|event| event.sequence > from);
+            if events.is_empty() && !move_idle {
+                continue;
+            }
+            let batch = Batch {
+                publisher: self.publisher,
+                epoch: place.epoch,
+                lane,
+                from,
+                upto,
+                events,
+            };
+            answers.push((
+                lane,
+                self.store
+                    .react(batch, Arc::clone(&self.react) as Arc<dyn React>),
+            ));
+        }
+        for (lane, answer) in answers {
+            match answer.await? {
+                Taken::Moved { .. } => place.stored[lane as usize] = upto,
+                Taken::Fenced => return Err(Stopped::Fenced),
+            }
+        }
+        place.read = upto;
+        self.progress.send_modify(|progress| progress.taken = upto);
+        Ok(())
+    }
+
+    async fn retry_parked(&self) -> Result<(), Stopped> {
+        for lane in 0..self.store.lanes() {
+            let react = Arc::clone(&self.react) as Arc<dyn React>;
+            let (taken, left) = self.store.retry_parked(self.publisher, lane, react).await?;
+            if taken + left > 0 {
+                tracing::warn!(
+                    follower = %self.store.service(), publisher = %self.publisher, taken, left,
+                    "parked events tried again"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    fn is_behind(&self) -> bool {
+        self.stored.iter().any(|stored| *stored < self.read)
+    }
+}

@@ -1,0 +1,64 @@
+//! Why a command could not be decided. It rolled back; nothing of it stands.
+
+use std::{error::Error, fmt, time::Duration};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// Another writer was first; the command was rerun and met it again.
+    #[error("{0} was changed at the same time")]
+    Conflict(&'static str),
+    #[error("too much work is waiting")]
+    Overloaded { retry_after: Duration },
+    /// The commit may or may not have happened.
+    #[error("the outcome of the commit is unknown")]
+    Unknown,
+    /// A UNIQUE or CHECK constraint refused a row.
+    #[error("a constraint refused the write")]
+    Constraint(#[source] EngineError),
+    #[error("the database failed")]
+    Database(#[source] EngineError),
+    /// A stored row or a foreign event does not read as what it should be.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+    #[error("the store is closed")]
+    Closed,
+    /// A state that the code says cannot occur.
+    #[error("defect: {0}")]
+    Bug(String),
+}
+
+/// The engine's own error, opaque outside this crate.
+pub struct EngineError(pub(crate) Box<dyn Error + Send + Sync>);
+
+impl Fault {
+    /// Whether the same command may succeed when it is tried again.
+    #[must_use]
+    pub const fn retry(&self) -> bool {
+        match self {
+            Self::Conflict(_)
+            | Self::Overloaded { .. }
+            | Self::Unknown
+            | Self::Database(_)
+            | Self::Closed => true,
+            Self::Constraint(_) | Self::Corrupt(_) | Self::Bug(_) => false,
+        }
+    }
+}
+
+impl fmt::Debug for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for EngineError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}

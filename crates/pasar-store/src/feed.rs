@@ -1,0 +1,214 @@
+//! The feed: this service's events in the order of their commits. Also the outbox, as it is written
+//! in the transaction of the state that it tells of.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::RwLock;
+use pasar_contracts::event::{Event, Service};
+use pasar_types::{
+    id::{EventId, FlowId},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    cause::{Actor, Cause},
+    fault::Fault,
+    tx::{Row, Tx},
+};
+
+/// An event at its place in the feed. Data is JSON text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedEvent {
+    pub sequence: i64,
+    pub id: EventId,
+    pub event_type: String,
+    /// The aggregate that changed.
+    pub key: String,
+    /// 1..n without a gap per key.
+    pub keyversion: i64,
+    pub time: Timestamp,
+    pub flow: FlowId,
+    pub causation: Option<String>,
+    pub traceparent: Option<String>,
+    pub actor: String,
+    pub data: String,
+    pub private: Option<String>,
+}
+
+impl FeedEvent {
+    /// The data as the type that `event_type` names.
+    pub fn decode<E: Event>(&self) -> Result<E, Fault> {
+        if self.event_type != E::TYPE {
+            return Err(Fault::Bug(format!(
+                "a {} was read as {}",
+                self.event_type,
+                E::TYPE
+            )));
+        }
+        serde_json::from_str(&self.data).map_err(|error| self.corrupt(&error))
+    }
+
+    /// The part that is for services only.
+    pub fn decode_private<P: DeserializeOwned>(&self) -> Result<P, Fault> {
+        let private = self.private.as_deref().unwrap_or("null");
+        serde_json::from_str(private).map_err(|error| self.corrupt(&error))
+    }
+
+    /// The cause of what a reaction to this event does.
+    #[must_use]
+    pub fn cause(&self, publisher: Service) -> Cause {
+        Cause {
+            actor: self.actor.parse().unwrap_or(Actor::Service(publisher)),
+            flow: self.flow,
+            causation: Some(self.id.to_string()),
+            traceparent: self.traceparent.clone(),
+        }
+    }
+
+    fn corrupt(&self, error: &serde_json::Error) -> Fault {
+        Fault::Corrupt(format!(
+            "event {} of type {}: {error}",
+            self.id, self.event_type
+        ))
+    }
+}
+
+/// Gives the events of a group their places. The update of the one `feed_head` row makes the order of
+/// places the order of commits: on an engine with several writers its lock is held until the commit.
+pub(crate) fn append(tx: &Tx<'_>, events: &mut [FeedEvent]) -> Result<Option<i64>, Fault> {
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let count = i64::try_from(events.len()).expect("a group is bounded");
+    let head = tx.query_one(
+        "UPDATE feed_head SET head = head + ?1 RETURNING head",
+        &[&count],
+        |row| row.get::<i64>(0),
+    )?;
+    for (event, sequence) in events.iter_mut().zip(head - count + 1..) {
+        event.sequence = sequence;
+        tx.execute(
+            "INSERT INTO feed (sequence, id, type, key, keyversion, time, flow, causation,
+                               traceparent, actor, data, private)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            &[
+                &event.sequence,
+                &event.id,
+                &event.event_type,
+                &event.key,
+                &event.keyversion,
+                &event.time,
+                &event.flow,
+                &event.causation,
+                &event.traceparent,
+                &event.actor,
+                &event.data,
+                &event.private,
+            ],
+        )?;
+    }
+    Ok(Some(head))
+}
+
+pub(crate) fn head(tx: &Tx<'_>) -> Result<i64, Fault> {
+    tx.query_one("SELECT head FROM feed_head", &[], |row| row.get(0))
+}
+
+pub(crate) fn after(tx: &Tx<'_>, after: i64, limit: usize) -> Result<Vec<Arc<FeedEvent>>, Fault> {
+    tx.query_all(
+        "SELECT sequence, id, type, key, keyversion, time, flow, causation, traceparent, actor, data,
+                private
+         FROM feed WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+        &[&after, &i64::try_from(limit).unwrap_or(i64::MAX)],
+        |row| event(row).map(Arc::new),
+    )
+}
+
+/// The events of one key after a version, oldest first.
+pub(crate) fn of_key(
+    tx: &Tx<'_>,
+    key: &str,
+    after_version: i64,
+    limit: usize,
+) -> Result<Vec<Arc<FeedEvent>>, Fault> {
+    tx.query_all(
+        "SELECT sequence, id, type, key, keyversion, time, flow, causation, traceparent, actor, data,
+                private
+         FROM feed WHERE key = ?1 AND keyversion > ?2 ORDER BY keyversion LIMIT ?3",
+        &[&key, &after_version, &i64::try_from(limit).unwrap_or(i64::MAX)],
+        |row| event(row).map(Arc::new),
+    )
+}
+
+fn event(row: &Row<'_>) -> Result<FeedEvent, Fault> {
+    Ok(FeedEvent {
+        sequence: row.get(0)?,
+        id: row.get(1)?,
+        event_type: row.get(2)?,
+        key: row.get(3)?,
+        keyversion: row.get(4)?,
+        time: row.get(5)?,
+        flow: row.get(6)?,
+        causation: row.get(7)?,
+        traceparent: row.get(8)?,
+        actor: row.get(9)?,
+        data: row.get(10)?,
+        private: row.get(11)?,
+    })
+}
+
+/// The newest committed events, kept in memory so that followers in the same process do not read
+/// from the database what was written a moment ago. Always a contiguous end of the log.
+#[derive(Default)]
+pub(crate) struct Recent(RwLock<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    events: VecDeque<Arc<FeedEvent>>,
+    bytes: usize,
+}
+
+const RECENT_EVENTS: usize = 8_192;
+const RECENT_BYTES: usize = 8 * 1024 * 1024;
+
+impl Recent {
+    pub(crate) fn push(&self, events: Vec<FeedEvent>) {
+        let mut kept = self.0.write();
+        for event in events {
+            // Another writer of the same database was in between: what follows is not contiguous.
+            if kept
+                .events
+                .back()
+                .is_some_and(|last| last.sequence + 1 != event.sequence)
+            {
+                *kept = Kept::default();
+            }
+            kept.bytes += size(&event);
+            kept.events.push_back(Arc::new(event));
+        }
+        while kept.events.len() > RECENT_EVENTS || kept.bytes > RECENT_BYTES {
+            let Some(oldest) = kept.events.pop_front() else {
+                break;
+            };
+            kept.bytes -= size(&oldest);
+        }
+    }
+
+    /// `None` if the position lies before what is kept.
+    pub(crate) fn after(&self, after: i64, limit: usize) -> Option<Vec<Arc<FeedEvent>>> {
+        let kept = self.0.read();
+        let first = kept.events.front()?.sequence;
+        let last = kept.events.back()?.sequence;
+        if after + 1 < first || after >= last {
+            return None;
+        }
+        let skip = usize::try_from(after + 1 - first).ok()?;
+        Some(kept.events.iter().skip(skip).take(limit).cloned().collect())
+    }
+}
+
+fn size(event: &FeedEvent) -> usize {
+    let private = event.private.as_ref().map_or(0, String::len);
+    event.data.len() + event.key.len() + private + size_of::<FeedEvent>()
+}

@@ -1,0 +1,248 @@
+//! Taking another service's events: the position moves in the transaction of what they cause, which is
+//! the fence; an event that cannot be taken parks its key, so that others go on.
+
+use std::sync::Arc;
+
+use pasar_contracts::event::Service;
+use pasar_types::id::EpochId;
+
+use crate::{
+    context::Context,
+    crash::{self, CrashPoint},
+    fault::Fault,
+    feed::FeedEvent,
+    tx::Tx,
+};
+
+/// Turns a foreign event into the service's own command.
+pub trait React: Send + Sync {
+    fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault>;
+}
+
+/// A stretch of a feed for one lane: everything after `from` up to and with `upto` that concerns it.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub publisher: Service,
+    pub epoch: EpochId,
+    pub lane: u32,
+    pub from: i64,
+    pub upto: i64,
+    pub events: Vec<Arc<FeedEvent>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The position moved; so many of the events were parked.
+    Moved { parked: usize },
+    /// The position was not where the batch began: another reader was first.
+    Fenced,
+}
+
+/// How far a lane has followed a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub epoch: EpochId,
+    pub sequence: i64,
+}
+
+/// Parked events that one database holds at most. Beyond them the follower stops.
+const MOST_PARKED: i64 = 10_000;
+const RETRIED_AT_ONCE: i64 = 1_000;
+
+pub(crate) fn position(
+    tx: &Tx<'_>,
+    publisher: Service,
+    lane: u32,
+) -> Result<Option<Position>, Fault> {
+    tx.query_opt(
+        "SELECT epoch, sequence FROM follower_position WHERE publisher = ?1 AND lane = ?2",
+        &[&publisher, &lane],
+        |row| {
+            Ok(Position {
+                epoch: row.get(0)?,
+                sequence: row.get(1)?,
+            })
+        },
+    )
+}
+
+pub(crate) fn start(
+    tx: &Tx<'_>,
+    publisher: Service,
+    lane: u32,
+    position: Position,
+) -> Result<(), Fault> {
+    tx.execute(
+        "INSERT INTO follower_position (publisher, lane, epoch, sequence) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (publisher, lane) DO NOTHING",
+        &[&publisher, &lane, &position.epoch, &position.sequence],
+    )?;
+    Ok(())
+}
+
+/// Takes a batch. `careful` runs each event in a savepoint of its own and parks those that fault.
+pub(crate) fn take(
+    context: &mut Context<'_>,
+    batch: &Batch,
+    reactions: &dyn React,
+    careful: bool,
+) -> Result<Taken, Fault> {
+    let moved = context.execute(
+        "UPDATE follower_position SET sequence = ?5
+         WHERE publisher = ?1 AND lane = ?2 AND epoch = ?3 AND sequence = ?4",
+        &[
+            &batch.publisher,
+            &batch.lane,
+            &batch.epoch,
+            &batch.from,
+            &batch.upto,
+        ],
+    )?;
+    if moved != 1 {
+        return Ok(Taken::Fenced);
+    }
+    let any_parked = is_any_parked(context, batch.publisher)?;
+    let mut parked = 0;
+    for event in &batch.events {
+        if any_parked && is_key_parked(context, batch.publisher, &event.key)? {
+            park(
+                context,
+                batch,
+                event,
+                "an earlier event of this key is parked",
+            )?;
+            parked += 1;
+            continue;
+        }
+        context.enter(event.cause(batch.publisher));
+        if !careful {
+            reactions.react(context, event)?;
+        } else if let Err(fault) = in_savepoint(context, |context| reactions.react(context, event))
+        {
+            if fault.retry() || !context.connection().in_transaction() {
+                return Err(fault);
+            }
+            park(context, batch, event, &chain(&fault))?;
+            parked += 1;
+        }
+    }
+    crash::at(CrashPoint::PositionSet);
+    Ok(Taken::Moved { parked })
+}
+
+/// Tries parked events again, oldest first; returns how many were taken and how many are left.
+pub(crate) fn retry_parked(
+    context: &mut Context<'_>,
+    publisher: Service,
+    lane: u32,
+    reactions: &dyn React,
+) -> Result<(usize, usize), Fault> {
+    let events = context.query_all(
+        "SELECT event FROM parked WHERE publisher = ?1 AND lane = ?2 ORDER BY sequence LIMIT ?3",
+        &[&publisher, &lane, &RETRIED_AT_ONCE],
+        |row| row.json::<FeedEvent>(0),
+    )?;
+    let mut stuck: Vec<&str> = Vec::new();
+    let mut taken = 0;
+    for event in &events {
+        if stuck.contains(&event.key.as_str()) {
+            continue;
+        }
+        context.enter(event.cause(publisher));
+        match in_savepoint(context, |context| reactions.react(context, event)) {
+            Ok(()) => {
+                context.execute(
+                    "DELETE FROM parked WHERE publisher = ?1 AND lane = ?2 AND sequence = ?3",
+                    &[&publisher, &lane, &event.sequence],
+                )?;
+                taken += 1;
+            }
+            Err(fault) if !context.connection().in_transaction() => return Err(fault),
+            Err(_) => stuck.push(&event.key),
+        }
+    }
+    Ok((taken, events.len() - taken))
+}
+
+fn in_savepoint<'g>(
+    context: &mut Context<'g>,
+    run: impl FnOnce(&mut Context<'g>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let events = context.pending.events.len();
+    context.connection().savepoint()?;
+    let result = run(context);
+    if result.is_ok() {
+        context.connection().release()?;
+    } else if context.connection().in_transaction() {
+        context.connection().rollback_to_savepoint()?;
+        context.pending.events.truncate(events);
+    }
+    result
+}
+
+fn is_any_parked(tx: &Tx<'_>, publisher: Service) -> Result<bool, Fault> {
+    tx.query_opt(
+        "SELECT 1 FROM parked WHERE publisher = ?1 LIMIT 1",
+        &[&publisher],
+        |row| row.get::<i64>(0),
+    )
+    .map(|row| row.is_some())
+}
+
+fn is_key_parked(tx: &Tx<'_>, publisher: Service, key: &str) -> Result<bool, Fault> {
+    tx.query_opt(
+        "SELECT 1 FROM parked WHERE publisher = ?1 AND key = ?2 LIMIT 1",
+        &[&publisher, &key],
+        |row| row.get::<i64>(0),
+    )
+    .map(|row| row.is_some())
+}
+
+fn park(
+    context: &mut Context<'_>,
+    batch: &Batch,
+    event: &FeedEvent,
+    fault: &str,
+) -> Result<(), Fault> {
+    let held = context.query_one("SELECT COUNT(*) FROM parked", &[], |row| row.get::<i64>(0))?;
+    if held >= MOST_PARKED {
+        return Err(Fault::Bug(format!(
+            "{MOST_PARKED} events are parked; mend their cause, then they are taken"
+        )));
+    }
+    tracing::error!(
+        follower = %context.service(), publisher = %batch.publisher, key = event.key,
+        event = %event.id, event_type = event.event_type, flow = %event.flow, fault,
+        "event parked: its key waits until the cause is mended"
+    );
+    metrics::counter!("pasar_follower_parked_total", "service" => context.service().as_str())
+        .increment(1);
+    let text = serde_json::to_string(event)
+        .map_err(|error| Fault::Bug(format!("event {} cannot be parked: {error}", event.id)))?;
+    context.execute(
+        "INSERT INTO parked (publisher, sequence, lane, key, event, fault, parked_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (publisher, sequence, lane) DO NOTHING",
+        &[
+            &batch.publisher,
+            &event.sequence,
+            &batch.lane,
+            &event.key,
+            &text,
+            &fault,
+            &context.now(),
+        ],
+    )?;
+    Ok(())
+}
+
+fn chain(fault: &Fault) -> String {
+    let mut text = fault.to_string();
+    let mut source = std::error::Error::source(fault);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,223 @@
+//! Runs what a lane took as one transaction: each command in a savepoint, the feed last, one commit.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use metrics::{Counter, Histogram};
+use pasar_contracts::event::Service;
+use pasar_types::time::Timestamp;
+
+use crate::{
+    clock::Clock,
+    context::{Context, Pending},
+    crash::{self, CrashPoint},
+    engine::Connection,
+    fault::Fault,
+    feed,
+    ids::Ids,
+    lane::Job,
+    store::Published,
+    sweep,
+    tx::Tx,
+};
+
+/// One lane's writer: its connection and what it tells after a commit.
+pub(crate) struct Writer {
+    connection: Connection,
+    service: Service,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    published: Arc<Published>,
+    meters: Meters,
+    swept_at: Timestamp,
+}
+
+struct Meters {
+    groups: Counter,
+    commands: Counter,
+    faults: Counter,
+    events: Counter,
+    group_size: Histogram,
+}
+
+/// How often a command that met a conflict is run again.
+const RERUNS: u32 = 3;
+const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Writer {
+    pub(crate) fn new(
+        connection: Connection,
+        service: Service,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        published: Arc<Published>,
+    ) -> Self {
+        let swept_at = clock.now();
+        Self {
+            connection,
+            service,
+            clock,
+            ids,
+            published,
+            meters: Meters::new(service),
+            swept_at,
+        }
+    }
+
+    /// Runs a group to its end; every job has its answer afterwards.
+    pub(crate) fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        match self.commit(&mut jobs) {
+            Ok(results) => answer(jobs, results),
+            Err(fault) if jobs.len() == 1 => answer(jobs, vec![Err(fault)]),
+            // The engine ended the transaction under one of them: each gets a transaction of its own.
+            Err(fault) => {
+                tracing::warn!(service = %self.service, error = %fault, "group failed, retrying one by one");
+                for job in jobs {
+                    let mut alone = vec![job];
+                    let results = self
+                        .commit(&mut alone)
+                        .unwrap_or_else(|fault| vec![Err(fault)]);
+                    answer(alone, results);
+                }
+            }
+        }
+        crash::at(CrashPoint::Answered);
+        self.sweep();
+    }
+
+    /// A result per job, durable; or the fault that ended the whole transaction.
+    fn commit(&self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Fault>>, Fault> {
+        let now = self.clock.now();
+        self.connection.begin_write()?;
+        let mut pending = Pending::default();
+        let mut results = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let result = self.run_command(job.as_mut(), now, &mut pending)?;
+            crash::at(CrashPoint::CommandRun);
+            results.push(result);
+        }
+        let tx = Tx::new(&self.connection, self.service);
+        let head = feed::append(&tx, &mut pending.events).inspect_err(|_| self.abandon())?;
+        crash::at(CrashPoint::FeedAppended);
+        if let Err(fault) = self.connection.commit() {
+            end_process(self.service, &fault);
+        }
+        crash::at(CrashPoint::Committed);
+        self.meters.count(&results, pending.events.len());
+        self.published.publish(head, pending);
+        Ok(results)
+    }
+
+    /// The outer error means that the transaction is gone, and with it the group.
+    fn run_command(
+        &self,
+        job: &mut dyn Job,
+        now: Timestamp,
+        pending: &mut Pending,
+    ) -> Result<Result<(), Fault>, Fault> {
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            let events = pending.events.len();
+            self.connection
+                .savepoint()
+                .inspect_err(|_| self.abandon())?;
+            let tx = Tx::new(&self.connection, self.service);
+            let mut context = Context::new(tx, now, &*self.ids, job.cause().clone(), pending);
+            let result = catch_unwind(AssertUnwindSafe(|| job.run(&mut context)))
+                .unwrap_or_else(|panic| Err(Fault::Bug(panic_message(&*panic))));
+            let Err(fault) = result else {
+                self.connection.release().inspect_err(|_| self.abandon())?;
+                return Ok(Ok(()));
+            };
+            if !self.connection.in_transaction() {
+                return Err(fault);
+            }
+            self.connection
+                .rollback_to_savepoint()
+                .inspect_err(|_| self.abandon())?;
+            pending.events.truncate(events);
+            if !matches!(fault, Fault::Conflict(_)) || runs > RERUNS {
+                return Ok(Err(fault));
+            }
+        }
+    }
+
+    fn abandon(&self) {
+        if self.connection.in_transaction()
+            && let Err(fault) = self.connection.rollback()
+        {
+            end_process(self.service, &fault);
+        }
+    }
+
+    fn sweep(&mut self) {
+        let now = self.clock.now();
+        if now.since(self.swept_at) < SWEEP_EVERY {
+            return;
+        }
+        let tx = Tx::new(&self.connection, self.service);
+        let swept = self.connection.begin_write().and_then(|()| {
+            let more = sweep::step(&tx, now).inspect_err(|_| self.abandon())?;
+            self.connection.commit()?;
+            Ok(more)
+        });
+        match swept {
+            Ok(true) => {}
+            Ok(false) => self.swept_at = now,
+            Err(fault) => {
+                self.abandon();
+                self.swept_at = now;
+                tracing::warn!(service = %self.service, error = %fault, "sweep failed");
+            }
+        }
+    }
+}
+
+fn answer(jobs: Vec<Box<dyn Job>>, results: Vec<Result<(), Fault>>) {
+    for (job, result) in jobs.into_iter().zip(results) {
+        job.answer(result);
+    }
+}
+
+/// After a failed commit or sync nobody knows what the disk holds; the next start reads it.
+fn end_process(service: Service, fault: &Fault) -> ! {
+    tracing::error!(%service, error = ?fault, "commit failed, the process ends");
+    std::process::abort();
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a command panicked".to_owned())
+}
+
+impl Meters {
+    fn new(service: Service) -> Self {
+        let service = service.as_str();
+        Self {
+            groups: metrics::counter!("pasar_store_groups_total", "service" => service),
+            commands: metrics::counter!("pasar_store_commands_total", "service" => service),
+            faults: metrics::counter!("pasar_store_faults_total", "service" => service),
+            events: metrics::counter!("pasar_store_events_total", "service" => service),
+            group_size: metrics::histogram!("pasar_store_group_size", "service" => service),
+        }
+    }
+
+    fn count(&self, results: &[Result<(), Fault>], events: usize) {
+        self.groups.increment(1);
+        self.commands.increment(results.len() as u64);
+        self.faults
+            .increment(results.iter().filter(|result| result.is_err()).count() as u64);
+        self.events.increment(events as u64);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a group has at most some hundred commands"
+        )]
+        self.group_size.record(results.len() as f64);
+    }
+}

@@ -1,0 +1,77 @@
+//! Steps of a schema, each run once and in order, the store's own before the service's.
+
+use pasar_types::time::Timestamp;
+
+use crate::{engine::Connection, fault::Fault};
+
+/// One step. Its name is recorded; its text never changes after a release.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+const OWN: &[Migration] = &[Migration {
+    name: "store/0001_store",
+    sql: include_str!("../migrations/0001_store.sql"),
+}];
+
+/// Brings a database to the newest schema. Refuses one that a newer version has migrated.
+pub(crate) fn run(
+    connection: &Connection,
+    migrations: &[Migration],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    connection.run_script(
+        "CREATE TABLE IF NOT EXISTS migration (
+             name TEXT PRIMARY KEY, position BIGINT NOT NULL, applied_at BIGINT NOT NULL)",
+    )?;
+    connection.begin_write()?;
+    let done = run_missing(connection, migrations, now);
+    match done {
+        Ok(()) => connection.commit(),
+        Err(fault) => {
+            connection.rollback()?;
+            Err(fault)
+        }
+    }
+}
+
+fn run_missing(
+    connection: &Connection,
+    migrations: &[Migration],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let mut applied = Vec::new();
+    connection.query("SELECT name FROM migration ORDER BY position", &[], |row| {
+        if let crate::value::ValueRef::Text(name) = row.value(0)? {
+            applied.push(name.to_owned());
+        }
+        Ok(true)
+    })?;
+    let known: Vec<&Migration> = OWN.iter().chain(migrations).collect();
+    if let Some(unknown) = applied
+        .iter()
+        .find(|name| !known.iter().any(|step| step.name == **name))
+    {
+        return Err(Fault::Corrupt(format!(
+            "the database has step {unknown}, which this version does not know; use the newer version"
+        )));
+    }
+    for (position, step) in known.iter().enumerate() {
+        if applied.iter().any(|name| name == step.name) {
+            continue;
+        }
+        tracing::debug!(step = step.name, "migrating");
+        connection.run_script(step.sql)?;
+        connection.execute(
+            "INSERT INTO migration (name, position, applied_at) VALUES (?1, ?2, ?3)",
+            &[
+                &step.name,
+                &i64::try_from(position).unwrap_or(i64::MAX),
+                &now,
+            ],
+        )?;
+    }
+    Ok(())
+}
