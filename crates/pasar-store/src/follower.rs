@@ -101,7 +101,7 @@ pub(crate) fn take(
     if moved != 1 {
         return Ok(Taken::Fenced);
     }
-    let any_parked = is_any_parked(context, batch.publisher)?;
+    let mut any_parked = is_any_parked(context, batch.publisher)?;
     let mut parked = 0;
     for event in &batch.events {
         if any_parked && is_key_parked(context, batch.publisher, &event.key)? {
@@ -123,6 +123,7 @@ pub(crate) fn take(
                 return Err(fault);
             }
             park(context, batch, event, &chain(&fault))?;
+            any_parked = true;
             parked += 1;
         }
     }

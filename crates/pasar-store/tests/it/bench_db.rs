@@ -1,0 +1,121 @@
+//! A small database that the tests write to, and the event they emit.
+
+use std::sync::Arc;
+
+use pasar_contracts::event::{Event, Service};
+use pasar_store::{
+    cause::{Actor, Cause},
+    clock::ManualClock,
+    context::Context,
+    fault::Fault,
+    ids::SeededIds,
+    lane::{Answer, Class, LaneKey},
+    store::{Executor, Migration, Store, StoreOptions},
+};
+use pasar_types::id::FlowId;
+use serde::{Deserialize, Serialize};
+
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_counter",
+    sql: "CREATE TABLE counter (name TEXT PRIMARY KEY, value BIGINT NOT NULL CHECK (value >= 0),
+                                version BIGINT NOT NULL)",
+}];
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) value: i64,
+}
+
+impl Event for Counted {
+    const TYPE: &'static str = "counter.counted.v1";
+    const PUBLISHER: Service = Service::Orders;
+}
+
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new(executor: Executor) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let store = open(&folder, executor, &clock, 1);
+        Self {
+            store,
+            clock,
+            folder,
+        }
+    }
+
+    pub(crate) fn another(&self, executor: Executor, seed: u64) -> Store {
+        open(&self.folder, executor, &self.clock, seed)
+    }
+
+    pub(crate) fn counter(&self, name: &str) -> i64 {
+        let name = name.to_owned();
+        self.store
+            .read_now(|tx| {
+                tx.query_opt(
+                    "SELECT value FROM counter WHERE name = ?1",
+                    &[&name],
+                    |row| row.get(0),
+                )
+            })
+            .unwrap()
+            .unwrap_or(0)
+    }
+
+    pub(crate) fn feed(&self) -> Vec<(i64, String, i64)> {
+        self.store
+            .events_after(0, 100_000)
+            .unwrap()
+            .iter()
+            .map(|event| (event.sequence, event.key.clone(), event.keyversion))
+            .collect()
+    }
+}
+
+pub(crate) fn open(
+    folder: &tempfile::TempDir,
+    executor: Executor,
+    clock: &Arc<ManualClock>,
+    seed: u64,
+) -> Store {
+    let options = StoreOptions::file(
+        Service::Orders,
+        folder.path().join("orders.db"),
+        MIGRATIONS,
+        Arc::clone(clock) as _,
+        Arc::new(SeededIds::new(seed)),
+    );
+    Store::open(StoreOptions {
+        executor,
+        ..options
+    })
+    .unwrap()
+}
+
+pub(crate) fn cause() -> Cause {
+    Cause::new(Actor::Operator, FlowId::from_bytes([1; 16]))
+}
+
+/// Adds to a counter and emits the new value.
+pub(crate) fn count(context: &mut Context<'_>, name: &str, by: i64) -> Result<i64, Fault> {
+    let (value, version) = context.query_one(
+        "INSERT INTO counter (name, value, version) VALUES (?1, ?2, 1)
+         ON CONFLICT (name) DO UPDATE SET value = value + ?2, version = version + 1
+         RETURNING value, version",
+        &[&name, &by],
+        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
+    )?;
+    context.emit(name, version, &Counted { value })?;
+    Ok(value)
+}
+
+pub(crate) fn submit(store: &Store, name: &'static str, by: i64) -> Answer<i64> {
+    store.write(LaneKey::ZERO, Class::Internal, cause(), move |context| {
+        count(context, name, by)
+    })
+}

@@ -1,0 +1,8 @@
+//! The store from outside: what stands after a group, a fault, a race and a reopening.
+
+mod bench_db;
+mod followers;
+mod groups;
+mod idempotency;
+mod races;
+mod timers_effects;
