@@ -200,9 +200,10 @@ impl Recent {
         let kept = self.0.read();
         let first = kept.events.front()?.sequence;
         let last = kept.events.back()?.sequence;
-        if after + 1 < first || after >= last {
+        if after >= last {
             return None;
         }
+        // Negative, and so none, where the place lies before what is kept.
         let skip = usize::try_from(after + 1 - first).ok()?;
         Some(kept.events.iter().skip(skip).take(limit).cloned().collect())
     }

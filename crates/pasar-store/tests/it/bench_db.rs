@@ -9,6 +9,7 @@ use pasar_store::{
     context::Context,
     fault::Fault,
     ids::SeededIds,
+    inspect::{InspectError, Inspector},
     lane::{Answer, Class, LaneKey},
     store::{Executor, Migration, Store, StoreOptions},
 };
@@ -65,6 +66,11 @@ impl Bench {
             })
             .unwrap()
             .unwrap_or(0)
+    }
+
+    pub(crate) fn inspector(&self, migrations: &[Migration]) -> Result<Inspector, InspectError> {
+        let path = self.folder.path().join("orders.db");
+        Inspector::open(Service::Orders, path, migrations)
     }
 
     pub(crate) fn feed(&self) -> Vec<(i64, String, i64)> {

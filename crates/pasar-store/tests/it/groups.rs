@@ -190,6 +190,23 @@ fn the_log_reads_the_same_from_memory_and_from_the_database() {
     assert_eq!(bench.store.events_of("a", 200, 100).unwrap().len(), 10);
 }
 
+#[test]
+fn what_memory_no_longer_holds_is_read_from_the_database() {
+    let bench = Bench::new(Executor::Inline);
+    for _ in 0..40 {
+        let answers: Vec<_> = (0..250).map(|_| submit(&bench.store, "a", 1)).collect();
+        bench.store.run_group(250);
+        answers.into_iter().for_each(|answer| assert!(answer.wait().is_ok()));
+    }
+    let all = bench.store.events_after(0, 20_000).unwrap();
+    assert_eq!(all.len(), 10_000);
+    for after in [0, 1, 1_700, 1_807, 1_808, 1_809, 9_990] {
+        let events = bench.store.events_after(after, 3).unwrap();
+        let places: Vec<_> = events.iter().map(|event| event.sequence).collect();
+        assert_eq!(places, [after + 1, after + 2, after + 3]);
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Count(&'static str, i64),

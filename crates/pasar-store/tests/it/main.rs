@@ -4,5 +4,6 @@ mod bench_db;
 mod followers;
 mod groups;
 mod idempotency;
+mod inspection;
 mod races;
 mod timers_effects;
