@@ -13,6 +13,7 @@ pub mod feed;
 pub mod follower;
 pub mod idempotency;
 pub mod ids;
+pub mod inspect;
 pub mod lane;
 pub mod store;
 pub mod timer;

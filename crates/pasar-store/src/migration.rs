@@ -37,28 +37,27 @@ pub(crate) fn run(
     }
 }
 
+/// Fails unless a database has exactly the steps of this version.
+pub(crate) fn verify(connection: &Connection, migrations: &[Migration]) -> Result<(), Fault> {
+    let applied = applied(connection)?;
+    refuse_unknown(&applied, migrations)?;
+    match steps(migrations).find(|step| !applied.iter().any(|name| name == step.name)) {
+        Some(missing) => Err(Fault::Corrupt(format!(
+            "the database lacks step {}; start this version once, which adds it",
+            missing.name
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn run_missing(
     connection: &Connection,
     migrations: &[Migration],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let mut applied = Vec::new();
-    connection.query("SELECT name FROM migration ORDER BY position", &[], |row| {
-        if let crate::value::ValueRef::Text(name) = row.value(0)? {
-            applied.push(name.to_owned());
-        }
-        Ok(true)
-    })?;
-    let known: Vec<&Migration> = OWN.iter().chain(migrations).collect();
-    if let Some(unknown) = applied
-        .iter()
-        .find(|name| !known.iter().any(|step| step.name == **name))
-    {
-        return Err(Fault::Corrupt(format!(
-            "the database has step {unknown}, which this version does not know; use the newer version"
-        )));
-    }
-    for (position, step) in known.iter().enumerate() {
+    let applied = applied(connection)?;
+    refuse_unknown(&applied, migrations)?;
+    for (position, step) in steps(migrations).enumerate() {
         if applied.iter().any(|name| name == step.name) {
             continue;
         }
@@ -74,4 +73,31 @@ fn run_missing(
         )?;
     }
     Ok(())
+}
+
+fn steps(migrations: &[Migration]) -> impl Iterator<Item = &Migration> {
+    OWN.iter().chain(migrations)
+}
+
+fn applied(connection: &Connection) -> Result<Vec<String>, Fault> {
+    let mut applied = Vec::new();
+    connection.query("SELECT name FROM migration ORDER BY position", &[], |row| {
+        if let crate::value::ValueRef::Text(name) = row.value(0)? {
+            applied.push(name.to_owned());
+        }
+        Ok(true)
+    })?;
+    Ok(applied)
+}
+
+fn refuse_unknown(applied: &[String], migrations: &[Migration]) -> Result<(), Fault> {
+    match applied
+        .iter()
+        .find(|name| !steps(migrations).any(|step| step.name == **name))
+    {
+        Some(unknown) => Err(Fault::Corrupt(format!(
+            "the database has step {unknown}, which this version does not know; use the newer version"
+        ))),
+        None => Ok(()),
+    }
 }
