@@ -1,1 +1,62 @@
-fn main() {}
+//! The project's chores, behind `cargo xtask`: the one test command and what it is made of.
+//!
+//! It knows the workspace only as files and cargo output, and no crate of it.
+#![expect(
+    clippy::print_stdout,
+    reason = "a command-line tool answers on its standard output"
+)]
+
+mod api;
+mod arrows;
+mod crash;
+mod planted;
+mod python;
+mod suites;
+mod tally;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Pasar's chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run everything that must pass before a change is taken; CI runs exactly this
+    Test,
+    /// Check what no compiler checks: long files, machine paths, links, arrows
+    Tidy,
+    /// Compile and test every service by itself
+    Alone,
+    /// Kill and restart the system under load, many times
+    Crash(crash::Options),
+    /// Plant known bugs in a scratch copy and show that the tests catch them
+    Planted(planted::Options),
+    /// Try bad input at every route (schemathesis)
+    Api,
+    /// Write the generated parts of docs/
+    Docs,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match Cli::parse().chore {
+        Chore::Test => return suites::run(&workspace),
+        Chore::Tidy => tidy::run(&workspace)?,
+        Chore::Alone => suites::alone(&workspace)?,
+        Chore::Crash(options) => crash::run(&workspace, &options)?,
+        Chore::Planted(options) => planted::run(&workspace, &options)?,
+        Chore::Api => api::run(&workspace)?,
+        Chore::Docs => suites::write_docs(&workspace)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,99 @@
+//! Counts what cargo's test runs report.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::Context as _;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) ignored: u64,
+}
+
+impl Tally {
+    pub(crate) const ONE_PASSED: Self = Self {
+        passed: 1,
+        failed: 0,
+        ignored: 0,
+    };
+    pub(crate) const ONE_FAILED: Self = Self {
+        passed: 0,
+        failed: 1,
+        ignored: 0,
+    };
+
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+}
+
+/// Runs `cargo test`, shows its output as it comes, and adds up its results.
+pub(crate) fn run_counted(command: &mut Command) -> anyhow::Result<Tally> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let output = BufReader::new(
+        child
+            .stdout
+            .take()
+            .context("the output of cargo is piped")?,
+    );
+    let mut tally = Tally::default();
+    for line in output.lines() {
+        let line = line?;
+        println!("{line}");
+        tally.add(read(&line).unwrap_or_default());
+    }
+    if !child.wait()?.success() && tally.failed == 0 {
+        // It did not build, or a test ended the whole process.
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; ..`.
+fn read(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let mut tally = Tally::default();
+    for part in counts.split("; ") {
+        let (count, what) = part.split_once(' ')?;
+        match what {
+            "passed" => tally.passed = count.parse().ok()?,
+            "failed" => tally.failed = count.parse().ok()?,
+            "ignored" => tally.ignored = count.parse().ok()?,
+            _ => {}
+        }
+    }
+    Some(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_line_of_cargo_is_read() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; \
+             finished in 0.01s";
+        assert_eq!(
+            read(line),
+            Some(Tally {
+                passed: 12,
+                failed: 3,
+                ignored: 1
+            })
+        );
+    }
+
+    #[test]
+    fn any_other_line_counts_nothing() {
+        assert_eq!(read("test a_thing ... ok"), None);
+    }
+}
