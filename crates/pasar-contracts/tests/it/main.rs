@@ -1,0 +1,4 @@
+//! The wire format stays what it was.
+
+mod golden;
+mod samples;
