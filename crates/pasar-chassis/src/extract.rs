@@ -1,0 +1,17 @@
+//! Reading requests. Whatever cannot be read is a problem that names the field, never a 500.
+//!
+//! Texts with NUL characters are refused here, as not every engine can store them.
+
+mod body;
+mod conditions;
+mod idempotent;
+mod json;
+mod params;
+mod prefer;
+
+pub use body::{BodyLimit, DEFAULT_BODY_LIMIT};
+pub use conditions::{IfMatch, IfNoneMatch, LastEventId};
+pub use idempotent::{Idempotent, idempotency_key};
+pub use json::Json;
+pub use params::{Path, Query};
+pub use prefer::{MAX_WAIT, Prefer};

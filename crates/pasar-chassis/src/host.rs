@@ -1,0 +1,68 @@
+//! What a process gives to each service that it runs: the time, ids, an owner for tasks, keys, a place
+//! for data. Everything that a test or a simulation replaces comes from here.
+
+use std::{path::PathBuf, sync::Arc};
+
+use pasar_contracts::event::Service;
+use pasar_feed::tasks::Tasks;
+use pasar_store::{
+    clock::{Clock, SystemClock},
+    ids::{Ids, SystemIds},
+    store::{Executor, Migration, OpenError, Store, StoreOptions},
+};
+
+use crate::{
+    health::Health,
+    keyring::Keyring,
+    sleeper::{Sleeper, SystemSleeper},
+};
+
+/// Cheap to clone; all clones are one host.
+#[derive(Clone)]
+pub struct Host {
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub sleeper: Arc<dyn Sleeper>,
+    pub tasks: Tasks,
+    pub health: Health,
+    /// The folder of the databases.
+    pub data: PathBuf,
+    pub keyring: Keyring,
+    /// What clients reach the gateway by, without a slash at the end: `https://kopi.example`.
+    pub public_url: String,
+}
+
+impl Host {
+    /// A host on the machine's clock, randomness and timers.
+    #[must_use]
+    pub fn system(data: impl Into<PathBuf>, keyring: Keyring, public_url: &str) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let tasks = Tasks::new();
+        Self {
+            sleeper: Arc::new(SystemSleeper::new(Arc::clone(&clock))),
+            clock,
+            ids: Arc::new(SystemIds::default()),
+            health: Health::new(tasks.clone()),
+            tasks,
+            data: data.into(),
+            keyring,
+            public_url: public_url.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// Opens (and creates, and migrates) the database of a service: `{data}/{service}.db`.
+    pub fn open_store(
+        &self,
+        service: Service,
+        migrations: &'static [Migration],
+    ) -> Result<Store, OpenError> {
+        Store::open(StoreOptions {
+            service,
+            path: self.data.join(format!("{service}.db")),
+            migrations,
+            executor: Executor::Threads,
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+        })
+    }
+}
