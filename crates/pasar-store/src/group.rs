@@ -10,6 +10,7 @@ use pasar_contracts::event::Service;
 use pasar_types::time::Timestamp;
 
 use crate::{
+    checkpoint::Checkpointer,
     clock::Clock,
     context::{Context, Pending},
     crash::{self, CrashPoint},
@@ -26,6 +27,7 @@ use crate::{
 /// One lane's writer: its connection and what it tells after a commit.
 pub(crate) struct Writer {
     connection: Connection,
+    checkpointer: Checkpointer,
     service: Service,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -49,6 +51,7 @@ const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 impl Writer {
     pub(crate) fn new(
         connection: Connection,
+        checkpointer: Checkpointer,
         service: Service,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
@@ -57,6 +60,7 @@ impl Writer {
         let swept_at = clock.now();
         Self {
             connection,
+            checkpointer,
             service,
             clock,
             ids,
@@ -84,6 +88,7 @@ impl Writer {
             }
         }
         crash::at(CrashPoint::Answered);
+        self.checkpointer.step(self.service, &self.connection);
         self.sweep();
     }
 

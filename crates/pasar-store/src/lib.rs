@@ -20,6 +20,7 @@ pub mod timer;
 pub mod tx;
 pub mod value;
 
+mod checkpoint;
 mod engine;
 mod group;
 mod migration;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 pub use crate::migration::Migration;
 use crate::{
     cause::Cause,
+    checkpoint::Checkpointer,
     clock::Clock,
     context::{Context, Pending},
     effect::{self, Effect},
@@ -131,8 +132,13 @@ impl Store {
         let head = feed::head(&Tx::new(&connection, service))?;
         let published = Arc::new(Published::new(head));
         let queue = Arc::new(Queue::default());
+        let checkpointer = match executor {
+            Executor::Inline => Checkpointer::inline(),
+            Executor::Threads => Checkpointer::spawn(service, path.clone())?,
+        };
         let mut writer = Writer::new(
             connection,
+            checkpointer,
             service,
             Arc::clone(&clock),
             Arc::clone(&ids),

@@ -1,6 +1,13 @@
 //! SQLite: bundled, in WAL mode, synced at every commit, with cached statements.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ffi, types};
 
@@ -10,7 +17,11 @@ use crate::{
 };
 
 /// A connection and its statement cache.
-pub(crate) struct Connection(rusqlite::Connection);
+pub(crate) struct Connection {
+    sqlite: rusqlite::Connection,
+    /// Pages in the WAL after this connection's last commit.
+    wal_pages: Arc<AtomicI64>,
+}
 
 /// One row while a query runs.
 pub(crate) struct Row<'r>(&'r rusqlite::Row<'r>);
@@ -25,8 +36,6 @@ pub(crate) enum Access {
 const OLDEST_SQLITE: i32 = 3_051_003;
 const STATEMENTS_CACHED: usize = 128;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pages in the WAL before a commit moves them to the database: hot pages are moved once for many commits.
-const CHECKPOINT_PAGES: i64 = 8_000;
 /// The WAL file is cut back to this after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -44,7 +53,7 @@ impl Connection {
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(fault)?;
+        let mut connection = rusqlite::Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
         let pragma = |name: &str, value: &dyn rusqlite::ToSql| {
@@ -56,13 +65,35 @@ impl Connection {
                 pragma("journal_mode", &"WAL")?;
                 pragma("synchronous", &"FULL")?;
                 pragma("foreign_keys", &"ON")?;
-                pragma("wal_autocheckpoint", &CHECKPOINT_PAGES)?;
                 pragma("journal_size_limit", &WAL_BYTES_KEPT)?;
                 pragma("cache_size", &-WRITER_CACHE_KIB)?;
             }
             Access::Read => pragma("cache_size", &-READER_CACHE_KIB)?,
         }
-        Ok(Self(connection))
+        let wal_pages = Arc::new(AtomicI64::new(0));
+        if access == Access::Write {
+            let pages = Arc::clone(&wal_pages);
+            // Also ends SQLite's own checkpoints, which would hold up a commit: see `checkpoint`.
+            connection
+                .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, now| {
+                    pages.store(i64::from(now), Ordering::Relaxed);
+                    Ok(())
+                }))
+                .map_err(fault)?;
+        }
+        Ok(Self {
+            sqlite: connection,
+            wal_pages,
+        })
+    }
+
+    pub(crate) fn wal_pages(&self) -> i64 {
+        self.wal_pages.load(Ordering::Relaxed)
+    }
+
+    /// Moves committed pages from the WAL to the database, as far as readers allow, waiting for nobody.
+    pub(crate) fn checkpoint(&self) -> Result<(), Fault> {
+        self.query("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(true))
     }
 
     pub(crate) fn begin_write(&self) -> Result<(), Fault> {
@@ -96,12 +127,12 @@ impl Connection {
 
     /// Whether a transaction is still open: some errors end it on their own.
     pub(crate) fn in_transaction(&self) -> bool {
-        !self.0.is_autocommit()
+        !self.sqlite.is_autocommit()
     }
 
     /// Runs many statements, for migrations.
     pub(crate) fn run_script(&self, sql: &str) -> Result<(), Fault> {
-        self.0.execute_batch(sql).map_err(fault)
+        self.sqlite.execute_batch(sql).map_err(fault)
     }
 
     pub(crate) fn execute(&self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Fault> {
@@ -132,7 +163,7 @@ impl Connection {
     }
 
     fn bound(&self, sql: &str, params: &[&dyn ToValue]) -> Result<CachedStatement<'_>, Fault> {
-        let mut statement = self.0.prepare_cached(sql).map_err(fault)?;
+        let mut statement = self.sqlite.prepare_cached(sql).map_err(fault)?;
         for (index, param) in params.iter().enumerate() {
             statement
                 .raw_bind_parameter(index + 1, Bound(param.to_value()))
@@ -142,7 +173,7 @@ impl Connection {
     }
 
     fn run(&self, sql: &str) -> Result<(), Fault> {
-        self.0
+        self.sqlite
             .prepare_cached(sql)
             .and_then(|mut statement| statement.raw_execute())
             .map_err(fault)?;

@@ -61,3 +61,30 @@ fn callers_from_many_threads_share_groups_and_all_are_answered() {
     assert_eq!(bench.counter("a"), 800);
     assert_eq!(bench.feed().len(), 800);
 }
+
+#[test]
+fn the_write_ahead_log_stays_bounded_under_writes_without_a_pause() {
+    const BOUND: u64 = 256 * 1024 * 1024;
+    let bench = Bench::new(Executor::Threads);
+    let mut largest = 0;
+    for round in 0..60 {
+        let answers: Vec<_> = (0..1_000)
+            .map(|at| {
+                let name = format!("{round}-{at}-{}", "x".repeat(900));
+                bench.store.write(
+                    pasar_store::lane::LaneKey::ZERO,
+                    pasar_store::lane::Class::Internal,
+                    crate::bench_db::cause(),
+                    move |context| crate::bench_db::count(context, &name, 1),
+                )
+            })
+            .collect();
+        for answer in answers {
+            answer.wait().unwrap();
+        }
+        let log = bench.folder.path().join("orders.db-wal");
+        largest = largest.max(std::fs::metadata(log).map_or(0, |metadata| metadata.len()));
+    }
+    assert!(largest > 16 * 1024 * 1024, "the log was never large: {largest}");
+    assert!(largest < BOUND, "{largest}");
+}
