@@ -1,1 +1,96 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+pub mod commands;
+pub mod config;
+pub mod location;
+pub mod product;
+pub mod queries;
+pub mod reactions;
+pub mod stock;
+
+mod api;
+mod expiry;
+mod field;
+mod tables;
+mod timers;
+
+#[cfg(test)]
+mod shop;
+
+use std::sync::Arc;
+
+use pasar_chassis::{
+    effects,
+    host::Host,
+    service::{self, BootError, Running},
+    timers as due,
+};
+use pasar_contracts::event::Service;
+use pasar_feed::{follow::Feeds, follower::follow};
+use pasar_store::{
+    cause::{Actor, Cause},
+    lane::{Class, LaneKey},
+    store::{Migration, OpenError, Store},
+};
+use pasar_types::id::FlowId;
+
+use crate::{
+    api::Api,
+    commands::ensure_default_location::{EnsureDefaultLocation, ensure_default_location},
+    config::Config,
+    expiry::ExpiryWorker,
+    reactions::OrderReactions,
+};
+
+/// The schema, step by step.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_inventory",
+    sql: include_str!("../migrations/0001_inventory.sql"),
+}];
+
+/// Opens the service's database.
+pub fn open(host: &Host) -> Result<Store, OpenError> {
+    host.open_store(Service::Inventory, MIGRATIONS)
+}
+
+/// Starts the service: it follows orders, keeps its timers, and answers on its routes.
+pub async fn start(
+    host: &Host,
+    store: Store,
+    feeds: &Feeds,
+    config: Config,
+) -> Result<Running, BootError> {
+    let details = config.default_location.details()?;
+    let reservation_margin = config.reservation_margin()?;
+    let orders = service::feed(feeds, Service::Inventory, Service::Orders)?;
+    let ensure = EnsureDefaultLocation { details };
+    let flow = FlowId::from_uuid(host.ids.uuid_v7(host.clock.now()));
+    let cause = Cause::new(Actor::Service(Service::Inventory), flow);
+    let default_location = store
+        .write(LaneKey::ZERO, Class::Internal, cause, move |ctx| {
+            ensure_default_location(ctx, &ensure)
+        })
+        .await?;
+    let follower = follow(
+        &host.tasks,
+        Service::Orders,
+        Arc::clone(&orders),
+        store.clone(),
+        Arc::new(OrderReactions { reservation_margin }),
+    );
+    let caught_up = follower.clone();
+    due::spawn(
+        host,
+        store.clone(),
+        async move { caught_up.head_at_boot_reached().await },
+        timers::lane(store.clone()),
+        |ctx, kind, key, _| timers::fire(ctx, kind, key),
+    );
+    let worker = Arc::new(ExpiryWorker::new(host, store.clone(), orders, follower));
+    effects::spawn(host, store.clone(), worker, expiry::MOST_IN_FLIGHT);
+    let (router, openapi) = api::routes(Api {
+        store,
+        default_location,
+    });
+    Ok(Running { router, openapi })
+}

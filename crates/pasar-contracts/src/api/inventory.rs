@@ -234,9 +234,10 @@ pub struct Movement {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "evening count")]
     pub reason: Option<String>,
-    /// Who asked for it.
-    #[schema(example = "service:orders")]
-    pub actor: String,
+    /// Who counted, received or wrote off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "user:usr_01h455vb4pex5vsknk084sn02q")]
+    pub actor: Option<String>,
     pub at: Timestamp,
 }
 
