@@ -2,8 +2,9 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use pasar_store::clock::Clock;
+use pasar_store::clock::{Clock, ManualClock};
 use pasar_types::time::Timestamp;
+use tokio::sync::watch;
 
 /// Ends waits when their time has come.
 pub trait Sleeper: Send + Sync {
@@ -14,6 +15,12 @@ pub trait Sleeper: Send + Sync {
 /// Waits in real time.
 pub struct SystemSleeper {
     clock: Arc<dyn Clock>,
+}
+
+/// Waits until a clock is moved by hand. Move the clock through it.
+pub struct ManualSleeper {
+    clock: Arc<ManualClock>,
+    moves: watch::Sender<u64>,
 }
 
 /// How long it sleeps at most before the clock is looked at again: a clock that was set forward is
@@ -31,5 +38,31 @@ impl Sleeper for SystemSleeper {
     fn sleep_until(&self, due: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let span = due.since(self.clock.now()).min(LONGEST);
         Box::pin(tokio::time::sleep(span))
+    }
+}
+
+impl ManualSleeper {
+    #[must_use]
+    pub fn new(clock: Arc<ManualClock>) -> Self {
+        Self {
+            clock,
+            moves: watch::Sender::new(0),
+        }
+    }
+
+    /// Moves the clock and ends the waits whose time has come.
+    pub fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+        self.moves.send_modify(|moves| *moves += 1);
+    }
+}
+
+impl Sleeper for ManualSleeper {
+    fn sleep_until(&self, due: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut moves = self.moves.subscribe();
+        Box::pin(async move {
+            // The sender lives as long as this sleeper, which is borrowed.
+            let _ = moves.wait_for(|_| self.clock.now() >= due).await;
+        })
     }
 }

@@ -1,1 +1,17 @@
-//! .
+//! What tests of one service need: a store, a clock that is moved by hand, identities, foreign feeds,
+//! a client over a router, and the other ends of the network as real servers and processes.
+//!
+//! It knows no service. Tests of the whole system live in the `pasar` crate.
+
+pub mod check;
+pub mod client;
+pub mod feed;
+pub mod host;
+pub mod identities;
+pub mod names;
+pub mod probe;
+pub mod process;
+pub mod receiver;
+pub mod rows;
+pub mod sse;
+pub mod store;
