@@ -1,6 +1,8 @@
 //! What all services' OpenAPI documents share: the problem schema, the answers that any call may get,
 //! and a check of what the documents promise.
 
+mod schema;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pasar_contracts::problem::ProblemType;
@@ -14,43 +16,7 @@ use utoipa::{
 
 use crate::problem::MEDIA_TYPE;
 
-/// RFC 9457 problem details. Some types have further members; their descriptions name them.
-#[derive(utoipa::ToSchema)]
-#[schema(as = Problem, examples(json!({
-    "type": "/problems/state-forbids",
-    "title": "The state forbids this",
-    "status": 409,
-    "detail": "the order is collected",
-    "state": "collected"
-})))]
-#[expect(dead_code, reason = "only its schema is used")]
-pub struct ProblemSchema {
-    /// `/problems/` and the stable name of what went wrong.
-    #[schema(rename = "type", examples("/problems/not-found"))]
-    kind: String,
-    title: String,
-    #[schema(minimum = 400, maximum = 599)]
-    status: u16,
-    /// What went wrong this time.
-    #[schema(nullable = false)]
-    detail: Option<String>,
-    #[schema(nullable = false)]
-    instance: Option<String>,
-    /// The values that are not acceptable, with `validation-failed`.
-    #[schema(nullable = false)]
-    errors: Option<Vec<FieldErrorSchema>>,
-}
-
-/// One value that is not acceptable.
-#[derive(utoipa::ToSchema)]
-#[schema(as = FieldError)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub struct FieldErrorSchema {
-    #[schema(examples("lines[0].quantity"))]
-    field: String,
-    #[schema(examples("expected a quantity from 1 to 1000000, got 0"))]
-    detail: String,
-}
+pub use schema::{FieldErrorSchema, ProblemSchema};
 
 /// The problems that every call may answer with; list it beside the call's own.
 pub struct CommonProblems;
@@ -81,15 +47,10 @@ problem_responses! {
     PreconditionProblem: 412;
 }
 
-/// The schemas that the common answers refer to.
-#[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(ProblemSchema, FieldErrorSchema)))]
-struct Shared;
-
 /// A document to begin with: the service's tag and what all share. For `OpenApiRouter::with_openapi`.
 #[must_use]
 pub fn base(tag: &str, description: &str) -> openapi::OpenApi {
-    let mut document = <Shared as utoipa::OpenApi>::openapi();
+    let mut document = schema::document();
     let tag = TagBuilder::new()
         .name(tag)
         .description(Some(description))
@@ -215,11 +176,13 @@ mod tests {
     #[utoipa::path(get, path = "/good", operation_id = "good", tag = "t", responses(
         (status = 200, description = "well"), CommonProblems, NotFoundProblem,
     ))]
+    #[expect(dead_code, reason = "only its document is used")]
     fn good() {}
 
     #[utoipa::path(get, path = "/bad", operation_id = "good", responses(
         (status = "default", description = "anything"),
     ))]
+    #[expect(dead_code, reason = "only its document is used")]
     fn bad() {}
 
     #[derive(utoipa::OpenApi)]

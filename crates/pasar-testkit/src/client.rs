@@ -201,7 +201,6 @@ impl Answer {
     ///
     /// # Panics
     /// If it has not; shows the body.
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         self
