@@ -55,6 +55,8 @@ problems! {
     NotFound 404 "not-found" "Not found";
     /// The path exists, but not with this method; `Allow` lists those that do.
     MethodNotAllowed 405 "method-not-allowed" "Method not allowed";
+    /// The body did not arrive in time. Send it again, over a better line or in smaller parts.
+    RequestTimeout 408 "request-timeout" "The request took too long to arrive";
     /// Something changed at the same time. Read it again and decide anew.
     Conflict 409 "conflict" "Conflict with the current state";
     /// The order's state forbids this move; `state` tells the state.
@@ -63,6 +65,10 @@ problems! {
     PriceChanged 409 "price-changed" "The price has changed";
     /// The email address already has an account.
     EmailTaken 409 "email-taken" "The email address is taken";
+    /// The last admin can neither be deleted nor lose the role. Make another user an admin first.
+    LastAdmin 409 "last-admin" "There must be an admin";
+    /// The user has as many API keys as a user may have. Revoke one first.
+    TooManyApiKeys 409 "too-many-api-keys" "Too many API keys";
     /// More would be given back than was captured; `refundable` tells what is left.
     RefundExceedsCaptured 409 "refund-exceeds-captured" "The refund exceeds what was captured";
     /// The count is below what is reserved; `orders` names the orders that hold it.
@@ -73,6 +79,8 @@ problems! {
     PreconditionFailed 412 "precondition-failed" "The precondition failed";
     /// The body, or a header, is larger than allowed.
     PayloadTooLarge 413 "payload-too-large" "The request is too large";
+    /// The path and query together are longer than allowed.
+    UriTooLong 414 "uri-too-long" "The URI is too long";
     /// The body must be `application/json` (or what the operation says).
     UnsupportedMediaType 415 "unsupported-media-type" "Unsupported media type";
     /// The request can be read, but a value in it is not acceptable; `errors` names field and reason.
@@ -87,6 +95,8 @@ problems! {
     TooManyRequests 429 "too-many-requests" "Too many requests";
     /// The customer has too many unsettled orders; wait until one is settled.
     TooManyUnsettledOrders 429 "too-many-unsettled-orders" "Too many unsettled orders";
+    /// The headers are too many, or together larger than allowed.
+    HeadersTooLarge 431 "headers-too-large" "The headers are too large";
     /// A defect on our side. Nothing was changed; a repeat with the same key is safe.
     Internal 500 "internal" "Something went wrong on our side";
     /// The system takes no new work for the moment; wait as `Retry-After` says and repeat with the same key.

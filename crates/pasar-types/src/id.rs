@@ -167,6 +167,8 @@ kinds! {
     Session SessionId "ses";
     /// An API key; the secret is not part of its id.
     ApiKey ApiKeyId "key";
+    /// One line of the audit trail.
+    AuditEntry AuditEntryId "aud";
     /// A counter with its own stock, numbers and business day.
     Location LocationId "loc";
     /// A customer's order.

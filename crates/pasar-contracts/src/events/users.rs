@@ -47,6 +47,10 @@ pub enum SessionEnd {
     Revoked,
     PasswordChanged,
     RefreshTokenReused,
+    /// Not refreshed in time, or at the end of its longest life.
+    Expired,
+    /// The user began more sessions than they may have; this was the oldest.
+    Displaced,
     UserDeleted,
 }
 
