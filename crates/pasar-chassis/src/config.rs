@@ -214,6 +214,12 @@ mod tests {
     }
 
     #[test]
+    fn an_address_with_brackets_is_a_text() {
+        let config: Config = load(&sources(&[("PASAR_SERVER__BIND", "[::1]:7")])).unwrap();
+        assert_eq!(config.server.bind.to_string(), "[::1]:7");
+    }
+
+    #[test]
     fn an_error_names_key_source_and_what_is_expected() {
         let check = |name: &str, value: &str, parts: &[&str]| {
             let error = error(&sources(&[(name, value)]));

@@ -158,7 +158,6 @@ impl Problem {
 }
 
 /// Answers unknown paths with 404 and unknown methods with 405 and `Allow`, as problems.
-#[must_use]
 pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
         .fallback(async || Problem::new(ProblemType::NotFound))
@@ -222,5 +221,81 @@ impl fmt::Display for Chain<'_> {
             source = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::ALLOW;
+
+    use super::*;
+
+    fn response(problem: impl Into<Problem>) -> (u16, Value, Response) {
+        let problem = problem.into();
+        let body = problem.to_json();
+        let response = problem.into_response();
+        (response.status().as_u16(), body, response)
+    }
+
+    #[test]
+    fn a_fault_tells_the_client_what_to_do_and_not_what_broke() {
+        let bug = || Fault::Bug("table orders has no row 7".to_owned());
+        let wait = Duration::from_millis(1_500);
+        let overloaded = Fault::Overloaded { retry_after: wait };
+        for (fault, status, kind) in [
+            (Fault::Conflict("order"), 409, "/problems/conflict"),
+            (overloaded, 503, "/problems/overloaded"),
+            (Fault::Unknown, 503, "/problems/outcome-unknown"),
+            (Fault::Closed, 503, "/problems/unavailable"),
+            (
+                Fault::Corrupt("row 7".to_owned()),
+                500,
+                "/problems/internal",
+            ),
+            (bug(), 500, "/problems/internal"),
+        ] {
+            let (is, body, response) = response(fault);
+            assert_eq!((is, body["type"].as_str()), (status, Some(kind)));
+            assert_eq!(is == 503, response.headers().contains_key(RETRY_AFTER));
+            assert!(!body.to_string().contains('7'), "{body}");
+        }
+        assert_eq!(response(bug()).2.headers()[CONTENT_TYPE], MEDIA_TYPE);
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_and_never_zero() {
+        for (millis, seconds) in [(0, "1"), (1_000, "1"), (1_001, "2")] {
+            let wait = Duration::from_millis(millis);
+            let problem = Problem::new(ProblemType::TooManyRequests).retry_after(wait);
+            assert_eq!(response(problem).2.headers()[RETRY_AFTER], seconds);
+        }
+    }
+
+    #[test]
+    fn every_401_says_how_to_authenticate() {
+        for kind in [
+            ProblemType::Unauthenticated,
+            ProblemType::InvalidCredentials,
+        ] {
+            let (status, _, response) = response(Problem::new(kind));
+            assert_eq!(status, 401);
+            assert!(response.headers().contains_key(WWW_AUTHENTICATE));
+        }
+    }
+
+    #[test]
+    fn extensions_stand_beside_the_standard_members_and_never_replace_them() {
+        let problem = Problem::new(ProblemType::StateForbids)
+            .detail("the order is collected")
+            .instance("/v1/orders/1")
+            .with("state", "collected")
+            .with("status", 200)
+            .header(ALLOW, HeaderValue::from_static("GET"));
+        let (status, body, response) = response(problem);
+        assert_eq!(status, 409);
+        assert_eq!(body["status"], 409);
+        assert_eq!(body["state"], "collected");
+        assert_eq!(body["detail"], "the order is collected");
+        assert_eq!(response.headers()[ALLOW], "GET");
     }
 }

@@ -34,7 +34,6 @@ pub fn respond(tasks: &Tasks, events: impl Stream<Item = Event> + Send + 'static
 }
 
 /// An event with a number (for `Last-Event-ID`), a name and JSON data.
-#[must_use]
 pub fn event(id: i64, name: &str, json: String) -> Event {
     Event::default().id(id.to_string()).event(name).data(json)
 }

@@ -7,6 +7,7 @@ use pasar_store::{
     cause::{Actor, Cause},
     clock::Clock,
     context::Context,
+    crash::{self, CrashPoint},
     fault::Fault,
     lane::{Class, LaneKey},
     store::Store,
@@ -132,6 +133,7 @@ where
         };
         let handler = Arc::clone(&self.handler);
         let lane = (self.lane)(&kind, &key);
+        crash::at(CrashPoint::TimerDue);
         self.store.write(lane, Class::Internal, cause, move |ctx| {
             if ctx.cancel_timer(&kind, &key, due)? {
                 handler(ctx, &kind, &key, due)?;

@@ -55,6 +55,11 @@ impl Process {
         self.child.wait()
     }
 
+    /// Waits for its end. For processes that end in bounded time.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()

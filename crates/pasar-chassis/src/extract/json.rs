@@ -47,12 +47,11 @@ pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
-    let is_json = essence
-        .strip_prefix("application/")
-        .or_else(|| essence.strip_prefix("Application/"))
-        .is_some_and(|subtype| {
-            subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json")
-        });
+    let is_json = essence.split_once('/').is_some_and(|(family, subtype)| {
+        family.eq_ignore_ascii_case("application")
+            && (subtype.eq_ignore_ascii_case("json")
+                || subtype.to_ascii_lowercase().ends_with("+json"))
+    });
     if !is_json {
         return refused("the Content-Type must be application/json");
     }
@@ -271,7 +270,7 @@ mod tests {
         };
         assert!(check("application/json"));
         assert!(check("application/json; charset=utf-8"));
-        assert!(check("application/merge-patch+json"));
+        assert!(check("Application/merge-patch+JSON"));
         assert!(!check("text/plain"));
         assert!(!check("application/x-www-form-urlencoded"));
         assert!(!check(""));

@@ -42,7 +42,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
 fn query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let pairs = form_urlencoded::parse(query.as_bytes());
-    for (name, value) in pairs.clone() {
+    for (name, value) in pairs {
         if name.contains('\0') || value.contains('\0') {
             let name = name.replace('\0', "?");
             return Err(Problem::invalid_field(

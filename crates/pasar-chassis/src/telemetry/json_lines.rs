@@ -13,7 +13,7 @@ use tracing_subscriber::{
     Layer,
     fmt::{MakeWriter, format::Writer, time::FormatTime, time::SystemTime},
     layer::Context,
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
 };
 
 pub(super) struct JsonLines<W>(W);
@@ -61,7 +61,7 @@ where
         for span in context
             .event_scope(event)
             .into_iter()
-            .flat_map(|scope| scope.from_root())
+            .flat_map(Scope::from_root)
         {
             if let Some(fields) = span.extensions().get::<Fields>() {
                 line.0.extend(fields.0.clone());

@@ -92,7 +92,7 @@ async fn a_drain_lets_requests_end_and_refuses_new_ones() {
     let drained = tokio::spawn(async move { tasks.drain(Duration::from_secs(20)).await });
     soon(async {
         while TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

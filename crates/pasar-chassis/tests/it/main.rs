@@ -1,5 +1,10 @@
 //! Timers, effects and the HTTP server, each with a store or a socket of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test prepares must not fail, and its line says what did"
+)]
+
 mod effects;
 mod host;
 mod http;
