@@ -1,1 +1,42 @@
-fn main() {}
+//! The `pasar` program: all services in one process, and the commands that work with them.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program at the command line speaks through them"
+)]
+
+mod bench;
+mod check;
+mod cli;
+mod client;
+mod config;
+mod csv_lines;
+mod demo_env;
+mod import;
+mod latency;
+mod locations;
+mod lock;
+mod progress;
+mod replay;
+mod sandbox;
+mod up;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Lean when idle and quick under many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("pasar: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

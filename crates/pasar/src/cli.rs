@@ -1,0 +1,82 @@
+//! The command line: what can be asked of the program, and who does it.
+
+use std::{path::PathBuf, process::ExitCode, thread};
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{bench, check, config, import, replay, sandbox, up, user};
+
+/// Pasar takes an order once and never loses it: stock and money settle exactly once.
+#[derive(Debug, clap::Parser)]
+#[command(name = "pasar", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run all services, or the named ones, in one process
+    Up(up::Args),
+    /// Create or change products from a CSV file, all or none
+    Import(import::Args),
+    /// Turn a till's CSV file into orders
+    Replay(replay::Args),
+    /// Hold the services' databases against each other and name what is wrong
+    Check(check::Args),
+    /// Change accounts on this machine
+    #[command(subcommand)]
+    User(user::Command),
+    /// Print the configuration's defaults, with what they mean
+    Config,
+    /// Measure this build on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// The payments sandbox as a process of its own
+    #[command(hide = true)]
+    Sandbox(sandbox::Args),
+}
+
+/// The data folder, for commands that open it themselves.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Data {
+    /// Folder of the databases and keys
+    #[arg(long, env = "PASAR_DATA", default_value = "pasar-data")]
+    pub(crate) data: PathBuf,
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Up(args) => many_threads()?.block_on(up::run(args)),
+            Command::Sandbox(args) => many_threads()?.block_on(sandbox::run(args)),
+            Command::Import(args) => one_thread()?.block_on(import::run(args)),
+            Command::Replay(args) => one_thread()?.block_on(replay::run(args)),
+            Command::Bench(bench) => one_thread()?.block_on(bench::run(bench)),
+            Command::Check(args) => check::run(args),
+            Command::User(command) => many_threads()?.block_on(user::run(command)),
+            Command::Config => {
+                print!("{}", config::DEFAULTS);
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+/// A worker for each core.
+fn many_threads() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(thread::available_parallelism().map_or(2, usize::from))
+        .enable_all()
+        .build()
+        .context("cannot start the threads")
+}
+
+/// For clients: they wait more than they work, and leave the cores to the server.
+fn one_thread() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}

@@ -1,0 +1,157 @@
+//! The whole configuration. It is read before anything is opened or bound.
+
+use std::{env, net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use pasar_chassis::{
+    config::{self, Sources},
+    telemetry::LogConfig,
+};
+use serde::Deserialize;
+
+/// The defaults with what they mean: what `pasar config` prints, and what is read first.
+pub(crate) const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// Variables with our prefix that are flags or secrets, no configuration.
+const NOT_CONFIGURATION: &[&str] = &[
+    "PASAR_ADMIN_PASSWORD",
+    "PASAR_BIND",
+    "PASAR_CONFIG",
+    "PASAR_CRASH_POINT",
+    "PASAR_DATA",
+    "PASAR_KEY",
+    "PASAR_KEYRING",
+    "PASAR_URL",
+];
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    public_url: String,
+    drain_ms: u64,
+    pub(crate) log: LogConfig,
+    pub(crate) gateway: pasar_gateway::config::Config,
+    pub(crate) users: pasar_users::config::Config,
+    pub(crate) inventory: pasar_inventory::config::Config,
+    pub(crate) orders: pasar_orders::config::Config,
+    pub(crate) payments: pasar_payments::config::Config,
+}
+
+impl Config {
+    /// Defaults, then the file, the environment and the flags.
+    pub(crate) fn load(file: Option<PathBuf>, bind: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let flags = bind.map(|bind| ("gateway.bind".to_owned(), bind.to_string(), "--bind"));
+        Self::read(&Sources {
+            defaults: DEFAULTS,
+            file,
+            environment: env::vars().collect(),
+            not_configuration: NOT_CONFIGURATION,
+            flags: flags.into_iter().collect(),
+        })
+    }
+
+    /// What clients reach the gateway by, once it is known where that listens.
+    pub(crate) fn public_url(&self, address: SocketAddr) -> String {
+        if !self.public_url.is_empty() {
+            return self.public_url.trim_end_matches('/').to_owned();
+        }
+        let scheme = if self.gateway.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", reachable(address))
+    }
+
+    pub(crate) const fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+
+    fn read(sources: &Sources) -> anyhow::Result<Self> {
+        let config: Self = config::load(sources)
+            .context("the configuration cannot be used; `pasar config` shows what there is")?;
+        config.gateway.validate().context("gateway")?;
+        config.users.check()?;
+        config.orders.check()?;
+        config.payments.check()?;
+        Ok(config)
+    }
+}
+
+/// Where a client on this machine finds a listener: one on all addresses is also on loopback.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Config::read(&Sources {
+            defaults: DEFAULTS,
+            environment: environment.iter().map(owned).collect(),
+            not_configuration: NOT_CONFIGURATION,
+            ..Sources::default()
+        })
+    }
+
+    /// The text is what people read, so it must say what an absent value would mean.
+    #[test]
+    fn the_commented_defaults_are_the_defaults_of_every_service() {
+        let config = read(&[]).unwrap();
+        let same = |text: &dyn std::fmt::Debug, code: &dyn std::fmt::Debug| {
+            assert_eq!(format!("{text:#?}"), format!("{code:#?}"));
+        };
+        same(&config.log, &LogConfig::default());
+        same(&config.gateway, &pasar_gateway::config::Config::default());
+        same(&config.users, &pasar_users::config::Config::default());
+        same(
+            &config.inventory,
+            &pasar_inventory::config::Config::default(),
+        );
+        same(&config.orders, &pasar_orders::config::Config::default());
+        same(&config.payments, &pasar_payments::config::Config::default());
+    }
+
+    #[test]
+    fn the_environment_reaches_every_section_and_a_slip_is_named() {
+        let config = read(&[
+            ("PASAR_PAYMENTS__SANDBOX__DELAY_MS", "50"),
+            ("PASAR_KEY", "x"),
+        ]);
+        assert_eq!(config.unwrap().payments.sandbox.delay_ms, 50);
+        let slip = format!(
+            "{:#}",
+            read(&[("PASAR_ORDERS__DEADLIN_S", "1")]).unwrap_err()
+        );
+        assert!(
+            slip.contains("PASAR_ORDERS__DEADLIN_S") && slip.contains("deadline_s"),
+            "{slip}"
+        );
+        let wrong = format!(
+            "{:#}",
+            read(&[("PASAR_ORDERS__DEADLINE_S", "0")]).unwrap_err()
+        );
+        assert!(wrong.contains("orders.deadline_s"), "{wrong}");
+    }
+
+    #[test]
+    fn links_lead_to_the_configured_address_or_to_the_listener() {
+        let mut config = read(&[]).unwrap();
+        let url = |config: &Config, address: &str| config.public_url(address.parse().unwrap());
+        assert_eq!(url(&config, "127.0.0.1:4000"), "http://127.0.0.1:4000");
+        assert_eq!(url(&config, "0.0.0.0:80"), "http://127.0.0.1:80");
+        assert_eq!(url(&config, "[::]:80"), "http://[::1]:80");
+        config.public_url = "https://kopi.example/".to_owned();
+        assert_eq!(url(&config, "0.0.0.0:80"), "https://kopi.example");
+    }
+}
