@@ -1,0 +1,29 @@
+//! `pasar bench`: what this build does on this machine, measured, with the load generator's own cost apart.
+
+mod http;
+mod load;
+mod metrics;
+mod orders;
+mod process;
+mod report;
+mod requests;
+mod store;
+mod system;
+
+use std::process::ExitCode;
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Orders over HTTP: capacity, latency at a fixed rate, goodput at twice the capacity
+    Orders(orders::Args),
+    /// The store alone: commands a second by the number that share a commit
+    Store(store::Args),
+}
+
+pub(crate) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
+    match bench {
+        Bench::Orders(args) => orders::run(args).await?,
+        Bench::Store(args) => tokio::task::spawn_blocking(move || store::run(&args)).await??,
+    }
+    Ok(ExitCode::SUCCESS)
+}
