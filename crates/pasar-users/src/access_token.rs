@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header};
-use pasar_contracts::api::users::{
-    ACCESS_TOKEN_AUDIENCE, ACCESS_TOKEN_TYPE, AccessClaims, Role,
-};
+use pasar_contracts::api::users::{ACCESS_TOKEN_AUDIENCE, ACCESS_TOKEN_TYPE, AccessClaims, Role};
 use pasar_types::{
     id::{SessionId, UserId},
     time::Timestamp,
@@ -49,7 +47,9 @@ impl AccessTokens {
             iat: issued_at,
             exp: issued_at.saturating_add(life),
         };
-        self.keys.sign(now, |key| sign(key, &claims)).ok_or(SignError::NoKey)?
+        self.keys
+            .sign(now, |key| sign(key, &claims))
+            .ok_or(SignError::NoKey)?
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use pasar_contracts::api::users::{
-    MAX_NAME_CHARS, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Role,
-};
+use pasar_contracts::api::users::{MAX_NAME_CHARS, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Role};
 
 /// A normalised email address: trimmed, in lower case, of a shape that mail could be sent to.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +51,11 @@ impl Email {
             && local.chars().all(is_local)
             && labels().all(|label| !label.is_empty() && label.chars().all(is_label))
             && labels().all(|label| !label.starts_with('-') && !label.ends_with('-'));
-        if valid { Ok(Self(email)) } else { Err(InvalidAccount::Email) }
+        if valid {
+            Ok(Self(email))
+        } else {
+            Err(InvalidAccount::Email)
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -143,7 +145,10 @@ mod tests {
     fn an_address_is_normalised_so_that_it_has_one_account() {
         let email = Email::parse("  Sari.Dewi@Example.COM ").unwrap();
         assert_eq!(email.as_str(), "sari.dewi@example.com");
-        assert_eq!(Email::parse("admin@localhost").unwrap().as_str(), "admin@localhost");
+        assert_eq!(
+            Email::parse("admin@localhost").unwrap().as_str(),
+            "admin@localhost"
+        );
     }
 
     #[test]
@@ -151,8 +156,21 @@ mod tests {
         let long = format!("{}@example.com", "a".repeat(65));
         let longer = format!("a@{}", vec!["label"; 60].join("."));
         for text in [
-            "", "@", "a@", "@b", "sari", "a b@c.d", "a@b@c", "a@b..c", "a@.b", "a@-b.c", "a\n@b.c",
-            "a@b.c\u{0}", "<a@b.c>", &long, &longer,
+            "",
+            "@",
+            "a@",
+            "@b",
+            "sari",
+            "a b@c.d",
+            "a@b@c",
+            "a@b..c",
+            "a@.b",
+            "a@-b.c",
+            "a\n@b.c",
+            "a@b.c\u{0}",
+            "<a@b.c>",
+            &long,
+            &longer,
         ] {
             assert_eq!(Email::parse(text), Err(InvalidAccount::Email), "{text:?}");
         }

@@ -57,7 +57,10 @@ pub(crate) fn routes(api: Api) -> (Router, OpenApi) {
         .merge(audit::routes())
         .merge(jwks::routes())
         .split_for_parts();
-    (public.merge(internal::routes()).with_state(Arc::new(api)), document)
+    (
+        public.merge(internal::routes()).with_state(Arc::new(api)),
+        document,
+    )
 }
 
 impl Api {
@@ -66,7 +69,9 @@ impl Api {
         cause: Cause,
         command: impl FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.store.write(LaneKey::ZERO, Class::New, cause, command).await
+        self.store
+            .write(LaneKey::ZERO, Class::New, cause, command)
+            .await
     }
 }
 
@@ -82,9 +87,7 @@ impl From<Refusal> for Problem {
             Refusal::NoPassword => {
                 Self::new(ProblemType::Forbidden).detail("a machine's account has no password")
             }
-            Refusal::Throttled(wait) => {
-                Self::new(ProblemType::TooManyRequests).retry_after(wait)
-            }
+            Refusal::Throttled(wait) => Self::new(ProblemType::TooManyRequests).retry_after(wait),
             Refusal::Busy(wait) => Self::new(ProblemType::Overloaded).retry_after(wait),
             Refusal::Sign(error) => Self::from(Fault::Bug(error.to_string())),
             Refusal::Fault(fault) => fault.into(),
@@ -100,7 +103,10 @@ impl Fields {
     fn read<T, E: std::fmt::Display>(&mut self, field: &str, value: Result<T, E>) -> Option<T> {
         value
             .map_err(|error| {
-                self.0.push(FieldError { field: field.to_owned(), detail: error.to_string() });
+                self.0.push(FieldError {
+                    field: field.to_owned(),
+                    detail: error.to_string(),
+                });
             })
             .ok()
     }

@@ -41,7 +41,9 @@ impl FullKey {
         let (id, secret) = text.strip_prefix(API_KEY_PREFIX)?.split_once('_')?;
         let id = format!("{}_{id}", ApiKeyId::PREFIX).parse().ok()?;
         let mut bytes = [0; 32];
-        let length = BASE64_URL_SAFE_NO_PAD.decode_slice(secret, &mut bytes).ok()?;
+        let length = BASE64_URL_SAFE_NO_PAD
+            .decode_slice(secret, &mut bytes)
+            .ok()?;
         (length == bytes.len()).then_some(Self { id, secret: bytes })
     }
 
@@ -83,16 +85,22 @@ impl Scopes {
 
     /// Whether each of them is allowed by one of the others.
     pub(crate) fn within(&self, others: &[String]) -> bool {
-        self.0.iter().all(|scope| others.iter().any(|other| covers(other, scope)))
+        self.0
+            .iter()
+            .all(|scope| others.iter().any(|other| covers(other, scope)))
     }
 }
 
 /// `verb:topic`, the topic in dotted words, the last of which may be `*`; or `*` alone.
 fn is_scope(scope: &str) -> bool {
-    let Some((verb, topic)) = scope.split_once(':') else { return false };
+    let Some((verb, topic)) = scope.split_once(':') else {
+        return false;
+    };
     let word = |word: &str| {
         !word.is_empty()
-            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     let mut words = topic.split('.').rev();
     let last = words.next().unwrap_or_default();
@@ -103,7 +111,10 @@ fn is_scope(scope: &str) -> bool {
 }
 
 fn covers(wide: &str, narrow: &str) -> bool {
-    wide == narrow || wide.strip_suffix('*').is_some_and(|start| narrow.starts_with(start))
+    wide == narrow
+        || wide
+            .strip_suffix('*')
+            .is_some_and(|start| narrow.starts_with(start))
 }
 
 /// Refuses what nobody may set.
@@ -147,7 +158,14 @@ mod tests {
     #[test]
     fn what_is_not_a_key_is_not_read() {
         let text = FullKey::new(ApiKeyId::from_bytes([1; 16]), [3; 32]).write();
-        for text in ["", "pasar_sk_", "pasar_sk__", &text[1..], &text[..text.len() - 1], &format!("{text}A")] {
+        for text in [
+            "",
+            "pasar_sk_",
+            "pasar_sk__",
+            &text[1..],
+            &text[..text.len() - 1],
+            &format!("{text}A"),
+        ] {
             assert!(FullKey::read(text).is_none(), "{text}");
         }
     }
@@ -155,8 +173,21 @@ mod tests {
     #[test]
     fn scopes_name_a_verb_and_topics() {
         assert!(scopes(&["publish:client", "subscribe:orders.*", "subscribe:*"]).is_ok());
-        for scope in ["", "publish", "publish:", "read:x", "publish:a..b", "publish:*.a", "publish:a b", "publish:a*"] {
-            assert_eq!(scopes(&[scope]), Err(InvalidKey::Scope(scope.to_owned())), "{scope}");
+        for scope in [
+            "",
+            "publish",
+            "publish:",
+            "read:x",
+            "publish:a..b",
+            "publish:*.a",
+            "publish:a b",
+            "publish:a*",
+        ] {
+            assert_eq!(
+                scopes(&[scope]),
+                Err(InvalidKey::Scope(scope.to_owned())),
+                "{scope}"
+            );
         }
         let many = vec!["publish:client"; MAX_SCOPES + 1];
         assert_eq!(scopes(&many), Err(InvalidKey::TooManyScopes));
@@ -165,12 +196,17 @@ mod tests {
     #[test]
     fn a_key_hands_on_no_more_than_it_has() {
         let within = |narrow: &[&str], wide: &[&str]| {
-            scopes(narrow).unwrap().within(scopes(wide).unwrap().as_slice())
+            scopes(narrow)
+                .unwrap()
+                .within(scopes(wide).unwrap().as_slice())
         };
         assert!(within(&["subscribe:orders.ready"], &["subscribe:orders.*"]));
         assert!(within(&["subscribe:orders.*"], &["subscribe:*"]));
         assert!(!within(&["subscribe:orders"], &["subscribe:orders.*"]));
-        assert!(!within(&["subscribe:orders.*"], &["subscribe:orders.ready"]));
+        assert!(!within(
+            &["subscribe:orders.*"],
+            &["subscribe:orders.ready"]
+        ));
         assert!(!within(&["publish:client"], &["subscribe:*"]));
         assert!(!within(&["publish:client"], &[]));
     }
@@ -181,7 +217,10 @@ mod tests {
         assert!(is_own_rate_limit(Some(RateLimit::PerMinute(6_000))));
         assert!(!is_own_rate_limit(Some(RateLimit::PerMinute(6_001))));
         assert!(!is_own_rate_limit(Some(RateLimit::Unlimited)));
-        assert_eq!(check_rate_limit(Some(RateLimit::PerMinute(0))), Err(InvalidKey::RateLimit));
+        assert_eq!(
+            check_rate_limit(Some(RateLimit::PerMinute(0))),
+            Err(InvalidKey::RateLimit)
+        );
     }
 
     proptest! {

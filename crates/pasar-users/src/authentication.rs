@@ -85,7 +85,10 @@ impl Authentication {
         let email = Email::normalise(email);
         for _ in 0..MOST_TRIES {
             let source = asking.origin.source.as_deref();
-            let view = self.store.read(|tx| queries::login_view(tx, &email, source)).await?;
+            let view = self
+                .store
+                .read(|tx| queries::login_view(tx, &email, source))
+                .await?;
             let checked = self.check(&email, &password, view.as_ref(), asking).await?;
             let Some((user, checked_hash)) = proven(view, checked) else {
                 return Err(Refusal::WrongCredentials);
@@ -97,10 +100,19 @@ impl Authentication {
                 lives: self.lives,
                 origin: asking.origin.clone(),
             };
-            let cause = Cause { actor: Actor::User(user), ..asking.cause.clone() };
+            let cause = Cause {
+                actor: Actor::User(user),
+                ..asking.cause.clone()
+            };
             let outcome = self.write(cause, move |ctx| log_in(ctx, &command)).await?;
-            if let log_in::Outcome::LoggedIn { session, roles, token } = outcome {
-                metrics::counter!("pasar_users_logins_total", "outcome" => "succeeded").increment(1);
+            if let log_in::Outcome::LoggedIn {
+                session,
+                roles,
+                token,
+            } = outcome
+            {
+                metrics::counter!("pasar_users_logins_total", "outcome" => "succeeded")
+                    .increment(1);
                 return self.tokens(user, session, roles, &token);
             }
         }
@@ -109,7 +121,10 @@ impl Authentication {
 
     /// Exchanges a refresh token.
     pub(crate) async fn refresh(&self, token: &str, asking: &Asking) -> Result<Tokens, Refusal> {
-        let presented = self.refresh_tokens.read(token).ok_or(Refusal::InvalidToken)?;
+        let presented = self
+            .refresh_tokens
+            .read(token)
+            .ok_or(Refusal::InvalidToken)?;
         let successor = self.refresh_tokens.successor(&presented);
         let command = RefreshSession {
             presented,
@@ -118,10 +133,15 @@ impl Authentication {
             origin: asking.origin.clone(),
         };
         let cause = asking.cause.clone();
-        match self.write(cause, move |ctx| refresh_session(ctx, &command)).await? {
-            refresh_session::Outcome::Refreshed { user, session, roles } => {
-                self.tokens(user, session, roles, &successor)
-            }
+        match self
+            .write(cause, move |ctx| refresh_session(ctx, &command))
+            .await?
+        {
+            refresh_session::Outcome::Refreshed {
+                user,
+                session,
+                roles,
+            } => self.tokens(user, session, roles, &successor),
             refresh_session::Outcome::Invalid => Err(Refusal::InvalidToken),
             refresh_session::Outcome::Reused => {
                 metrics::counter!("pasar_users_refresh_tokens_reused_total").increment(1);
@@ -143,7 +163,10 @@ impl Authentication {
             let row = self.store.read(|tx| queries::user(tx, user)).await?;
             let email = row.and_then(|row| row.email).ok_or(Refusal::NoPassword)?;
             let source = asking.origin.source.as_deref();
-            let view = self.store.read(|tx| queries::login_view(tx, &email, source)).await?;
+            let view = self
+                .store
+                .read(|tx| queries::login_view(tx, &email, source))
+                .await?;
             let checked = self.check(&email, current, view.as_ref(), asking).await?;
             let Some((user, checked_hash)) = proven(view, checked) else {
                 return Err(Refusal::WrongCredentials);
@@ -156,7 +179,9 @@ impl Authentication {
                 origin: asking.origin.clone(),
             };
             let cause = asking.cause.clone();
-            let outcome = self.write(cause, move |ctx| change_password(ctx, &command)).await?;
+            let outcome = self
+                .write(cause, move |ctx| change_password(ctx, &command))
+                .await?;
             if outcome == change_password::Outcome::Changed {
                 return Ok(());
             }
@@ -173,14 +198,19 @@ impl Authentication {
         let Some(key) = FullKey::read(text) else {
             return Ok(None);
         };
-        let holder = self.store.read(|tx| queries::key_holder(tx, key.id)).await?;
+        let holder = self
+            .store
+            .read(|tx| queries::key_holder(tx, key.id))
+            .await?;
         let Some((row, owner)) = holder.filter(|(row, _)| key.has_hash(&row.secret_hash)) else {
             return Ok(None);
         };
         if is_news(row.last_used_at, self.store.clock().now()) {
-            let used = self.store.write(LaneKey::ZERO, Class::Internal, cause, move |ctx| {
-                record_key_use(ctx, key.id)
-            });
+            let used = self
+                .store
+                .write(LaneKey::ZERO, Class::Internal, cause, move |ctx| {
+                    record_key_use(ctx, key.id)
+                });
             if let Err(fault) = used.await {
                 // The key is valid all the same.
                 tracing::warn!(%fault, key = %key.id, "the use of an API key is not written down");
@@ -189,7 +219,11 @@ impl Authentication {
         Ok(Some(VerifiedApiKey {
             user_id: owner.id,
             api_key_id: row.id,
-            roles: row.roles.into_iter().filter(|role| owner.roles.contains(role)).collect(),
+            roles: row
+                .roles
+                .into_iter()
+                .filter(|role| owner.roles.contains(role))
+                .collect(),
             scopes: row.scopes,
             rate_limit: row.rate_limit,
         }))
@@ -208,8 +242,10 @@ impl Authentication {
             source: asking.source,
             known_source: view.is_some_and(|view| view.known_source),
         };
-        let admitted =
-            self.throttle.admit(attempt).map_err(|Throttled(wait)| Refusal::Throttled(wait))?;
+        let admitted = self
+            .throttle
+            .admit(attempt)
+            .map_err(|Throttled(wait)| Refusal::Throttled(wait))?;
         let hash = view.and_then(|view| view.password_hash.clone());
         let checked = match self.passwords.check(password.to_owned(), hash).await {
             Ok(checked) => checked,
@@ -227,14 +263,19 @@ impl Authentication {
             user: view.map(|view| view.user),
             origin: asking.origin.clone(),
         };
-        self.write(asking.cause.clone(), move |ctx| record_failed_login(ctx, &command)).await?;
+        self.write(asking.cause.clone(), move |ctx| {
+            record_failed_login(ctx, &command)
+        })
+        .await?;
         Ok(checked)
     }
 
     /// The password's hash with the parameters of now, if its old one is outdated. Can wait for the next
     /// login while the pool is busy.
     async fn rehashed(&self, password: String, checked: Checked) -> Option<String> {
-        let password = NewPassword::parse(&password).ok().filter(|_| checked.outdated)?;
+        let password = NewPassword::parse(&password)
+            .ok()
+            .filter(|_| checked.outdated)?;
         self.passwords.hash(password).await.ok()
     }
 
@@ -259,7 +300,9 @@ impl Authentication {
         cause: Cause,
         command: impl FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.store.write(LaneKey::ZERO, Class::New, cause, command).await
+        self.store
+            .write(LaneKey::ZERO, Class::New, cause, command)
+            .await
     }
 }
 

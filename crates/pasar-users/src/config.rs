@@ -59,15 +59,31 @@ impl Config {
                 "access_token_secs",
                 "60 to 3600",
             ),
-            (self.refresh_grace_secs <= 300, "refresh_grace_secs", "0 to 300"),
-            ((1..=365).contains(&self.session_idle_days), "session_idle_days", "1 to 365"),
+            (
+                self.refresh_grace_secs <= 300,
+                "refresh_grace_secs",
+                "0 to 300",
+            ),
+            (
+                (1..=365).contains(&self.session_idle_days),
+                "session_idle_days",
+                "1 to 365",
+            ),
             (
                 (self.session_idle_days..=3_650).contains(&self.session_max_days),
                 "session_max_days",
                 "session_idle_days to 3650",
             ),
-            ((1..=3_650).contains(&self.signing_key_days), "signing_key_days", "1 to 3650"),
-            ((1..=3_650).contains(&self.audit_keep_days), "audit_keep_days", "1 to 3650"),
+            (
+                (1..=3_650).contains(&self.signing_key_days),
+                "signing_key_days",
+                "1 to 3650",
+            ),
+            (
+                (1..=3_650).contains(&self.audit_keep_days),
+                "audit_keep_days",
+                "1 to 3650",
+            ),
         ];
         match rules.into_iter().find(|(met, ..)| !met) {
             Some((_, field, expected)) => Err(InvalidConfig { field, expected }),

@@ -3,10 +3,7 @@
 use std::{cell::RefCell, fmt::Display, sync::Arc, time::Duration};
 
 use pasar_chassis::keyring::Keyring;
-use pasar_contracts::{
-    api::users::Role,
-    event::Service,
-};
+use pasar_contracts::{api::users::Role, event::Service};
 use pasar_store::{
     cause::{Actor, Cause},
     clock::{Clock, ManualClock},
@@ -111,7 +108,9 @@ impl Given {
 
     /// From now on this id is shown by that name.
     pub(crate) fn call(&self, id: impl Display, name: &str) {
-        self.names.borrow_mut().push((id.to_string(), name.to_owned()));
+        self.names
+            .borrow_mut()
+            .push((id.to_string(), name.to_owned()));
     }
 
     pub(crate) fn registered(&self, name: &str) -> UserId {
@@ -138,7 +137,13 @@ impl Given {
         let user = self.registered(name);
         self.run(move |ctx| {
             let row = users::find(ctx, user)?.expect("it was registered");
-            users::update(ctx, &users::UserRow { roles: vec![Role::Admin], ..row })
+            users::update(
+                ctx,
+                &users::UserRow {
+                    roles: vec![Role::Admin],
+                    ..row
+                },
+            )
         });
         user
     }
@@ -188,7 +193,10 @@ impl Given {
             roles: Roles::one(Role::Customer),
             scopes: Scopes::default(),
             rate_limit: None,
-            maker: Maker { roles: vec![Role::Customer], scopes: None },
+            maker: Maker {
+                roles: vec![Role::Customer],
+                scopes: None,
+            },
             origin: origin(),
         };
         match self.run(move |ctx| create_api_key::create_api_key(ctx, &command)) {
@@ -211,7 +219,10 @@ impl Given {
         let lines: Vec<String> = events
             .iter()
             .map(|event| {
-                format!("{} v{} {} {}", event.key, event.keyversion, event.event_type, event.data)
+                format!(
+                    "{} v{} {} {}",
+                    event.key, event.keyversion, event.event_type, event.data
+                )
             })
             .collect();
         self.named(lines.join("\n"))
@@ -249,12 +260,19 @@ impl Given {
             "SELECT 'audit', user_id, 0, action || ' ' || coalesce(source, 'nowhere') || ' ' || details
              FROM audit ORDER BY at, action, details",
         ];
-        let rows = tables.map(|sql| self.store.read_now(|tx| tx.query_all(sql, &[], row)).unwrap());
+        let rows = tables.map(|sql| {
+            self.store
+                .read_now(|tx| tx.query_all(sql, &[], row))
+                .unwrap()
+        });
         rows.concat().join("\n")
     }
 
     fn named(&self, text: String) -> String {
-        self.names.borrow().iter().fold(text, |text, (id, name)| text.replace(id, name))
+        self.names
+            .borrow()
+            .iter()
+            .fold(text, |text, (id, name)| text.replace(id, name))
     }
 }
 
@@ -278,8 +296,16 @@ fn row(row: &Row<'_>) -> Result<String, Fault> {
     let (table, text) = (row.get::<String>(0)?, row.get::<String>(3)?);
     Ok(match table.as_str() {
         "user" => format!("{}: {text}", row.get::<UserId>(1)?),
-        "session" => format!("{} of {}: {text}", row.get::<SessionId>(1)?, row.get::<UserId>(2)?),
-        "key" => format!("{} of {}: {text}", row.get::<ApiKeyId>(1)?, row.get::<UserId>(2)?),
+        "session" => format!(
+            "{} of {}: {text}",
+            row.get::<SessionId>(1)?,
+            row.get::<UserId>(2)?
+        ),
+        "key" => format!(
+            "{} of {}: {text}",
+            row.get::<ApiKeyId>(1)?,
+            row.get::<UserId>(2)?
+        ),
         _ => {
             let user: Option<UserId> = row.get(1)?;
             let user = user.map_or("nobody".to_owned(), |user| user.to_string());

@@ -56,7 +56,9 @@ pub async fn start(
     _feeds: &Feeds,
     config: Config,
 ) -> Result<Running, BootError> {
-    config.check().map_err(|error| BootError::Invalid(error.to_string()))?;
+    config
+        .check()
+        .map_err(|error| BootError::Invalid(error.to_string()))?;
     let passwords = Passwords::new(&config.password_hash, Arc::clone(&host.ids))
         .map_err(|error| BootError::Invalid(error.to_string()))?;
     let keys = SigningKeys::default();
@@ -75,7 +77,10 @@ pub async fn start(
         refresh_tokens: RefreshTokens::new(&host.keyring),
         lives: config.lives(),
     };
-    let (router, openapi) = api::routes(Api { store, authentication });
+    let (router, openapi) = api::routes(Api {
+        store,
+        authentication,
+    });
     Ok(Running { router, openapi })
 }
 

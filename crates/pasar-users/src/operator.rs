@@ -73,7 +73,9 @@ pub enum OperatorError {
     Invalid { what: &'static str, why: String },
     #[error("there is no user with the email address {0}")]
     UnknownEmail(String),
-    #[error("nobody is an admin, and {0} belongs to somebody who is not; set another users.admin_email")]
+    #[error(
+        "nobody is an admin, and {0} belongs to somebody who is not; set another users.admin_email"
+    )]
     AdminEmailTaken(String),
     #[error("the API key of {0} was revoked; remove it where it is kept to get a new one")]
     KeyRevoked(String),
@@ -97,11 +99,17 @@ pub async fn ensure_admin(
     }
     let email = Email::parse(&config.admin_email).map_err(invalid("users.admin_email"))?;
     let (password_hash, generated_password) = hash(store, config, password).await?;
-    let command = CreateFirstAdmin { email, password_hash };
+    let command = CreateFirstAdmin {
+        email,
+        password_hash,
+    };
     match write(store, move |ctx| create_first_admin(ctx, &command)).await? {
         create_first_admin::Outcome::Created(admin) => {
             let email = admin.email.unwrap_or_default();
-            Ok(Some(FirstAdmin { email, generated_password }))
+            Ok(Some(FirstAdmin {
+                email,
+                generated_password,
+            }))
         }
         create_first_admin::Outcome::NotNeeded => Ok(None),
         create_first_admin::Outcome::EmailTaken => {
@@ -113,7 +121,13 @@ pub async fn ensure_admin(
 /// Sees to it that a machine has an account and this key, and answers the key. Again and again with the
 /// same result.
 pub async fn provision_key(store: &Store, wanted: MachineKey<'_>) -> Result<String, OperatorError> {
-    let MachineKey { machine, roles, scopes, rate_limit, api_key } = wanted;
+    let MachineKey {
+        machine,
+        roles,
+        scopes,
+        rate_limit,
+        api_key,
+    } = wanted;
     let key = api_key
         .map(|text| FullKey::read(text).ok_or_else(|| unreadable(machine)))
         .transpose()?;
@@ -125,7 +139,11 @@ pub async fn provision_key(store: &Store, wanted: MachineKey<'_>) -> Result<Stri
         rate_limit,
         key,
     };
-    match write(store, move |ctx| provision_key::provision_key(ctx, &command)).await? {
+    match write(store, move |ctx| {
+        provision_key::provision_key(ctx, &command)
+    })
+    .await?
+    {
         provision_key::Outcome::Provisioned(key) => Ok(key.write()),
         provision_key::Outcome::Revoked => Err(OperatorError::KeyRevoked(machine.to_owned())),
         provision_key::Outcome::NotItsOwn => Err(OperatorError::KeyOfAnother(machine.to_owned())),
@@ -140,8 +158,15 @@ pub async fn reset_password(
     password: Option<&str>,
 ) -> Result<Option<String>, OperatorError> {
     let (new_hash, generated) = hash(store, config, password).await?;
-    let command = ResetPassword { email: Email::normalise(email), new_hash };
-    match write(store, move |ctx| reset_password::reset_password(ctx, &command)).await? {
+    let command = ResetPassword {
+        email: Email::normalise(email),
+        new_hash,
+    };
+    match write(store, move |ctx| {
+        reset_password::reset_password(ctx, &command)
+    })
+    .await?
+    {
         reset_password::Outcome::Reset(_) => Ok(generated),
         reset_password::Outcome::Unknown => Err(OperatorError::UnknownEmail(email.to_owned())),
     }
@@ -157,8 +182,15 @@ pub async fn rotate_signing_key(
         Rotation::Planned => Reason::Planned,
         Rotation::Compromised => Reason::Compromised,
     };
-    let command = RotateSigningKey { keyring: keyring.clone(), reason };
-    match write(store, move |ctx| rotate_signing_key::rotate_signing_key(ctx, &command)).await? {
+    let command = RotateSigningKey {
+        keyring: keyring.clone(),
+        reason,
+    };
+    match write(store, move |ctx| {
+        rotate_signing_key::rotate_signing_key(ctx, &command)
+    })
+    .await?
+    {
         rotate_signing_key::Outcome::Rotated { kid } => Ok(kid),
         rotate_signing_key::Outcome::NotNeeded => {
             Err(Fault::Bug("a rotation that was asked for is always needed".to_owned()).into())
@@ -173,9 +205,10 @@ pub async fn seed_users(store: &Store, count: u32) -> Result<Vec<SeededUser>, Op
     while left > 0 {
         let some = left.min(MOST_AT_ONCE);
         let seeded = write(store, move |ctx| seed_users::seed_users(ctx, some)).await?;
-        all.extend(
-            seeded.into_iter().map(|one| SeededUser { user_id: one.user, api_key: one.key.write() }),
-        );
+        all.extend(seeded.into_iter().map(|one| SeededUser {
+            user_id: one.user,
+            api_key: one.key.write(),
+        }));
         left -= some;
     }
     Ok(all)
@@ -187,7 +220,9 @@ async fn write<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let flow = FlowId::from_uuid(store.ids().uuid_v7(store.clock().now()));
     let cause = Cause::new(Actor::Operator, flow);
-    store.write(LaneKey::ZERO, Class::Internal, cause, command).await
+    store
+        .write(LaneKey::ZERO, Class::Internal, cause, command)
+        .await
 }
 
 /// The hash of the password, and the password if it had to be made.
@@ -211,17 +246,29 @@ fn generate_password(ids: &dyn Ids) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut random = [0; 20];
     ids.fill(&mut random);
-    let letters: Vec<char> =
-        random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+    let letters: Vec<char> = random
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect();
+    letters
+        .chunks(5)
+        .map(|group| group.iter().collect::<String>())
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 fn invalid(what: &'static str) -> impl FnOnce(InvalidAccount) -> OperatorError {
-    move |error| OperatorError::Invalid { what, why: error.to_string() }
+    move |error| OperatorError::Invalid {
+        what,
+        why: error.to_string(),
+    }
 }
 
 fn invalid_key(what: &'static str) -> impl FnOnce(InvalidKey) -> OperatorError {
-    move |error| OperatorError::Invalid { what, why: error.to_string() }
+    move |error| OperatorError::Invalid {
+        what,
+        why: error.to_string(),
+    }
 }
 
 fn unreadable(machine: &str) -> OperatorError {

@@ -67,7 +67,13 @@ const MAX_CHECKED_BYTES: usize = 4 * 256;
 
 impl Default for HashConfig {
     fn default() -> Self {
-        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, threads: 0, queue: 64 }
+        Self {
+            memory_kib: 19_456,
+            iterations: 2,
+            parallelism: 1,
+            threads: 0,
+            queue: 64,
+        }
     }
 }
 
@@ -79,10 +85,22 @@ impl HashConfig {
                 "password_hash.memory_kib",
                 "19456 to 1048576",
             ),
-            ((2..=100).contains(&self.iterations), "password_hash.iterations", "2 to 100"),
-            ((1..=16).contains(&self.parallelism), "password_hash.parallelism", "1 to 16"),
+            (
+                (2..=100).contains(&self.iterations),
+                "password_hash.iterations",
+                "2 to 100",
+            ),
+            (
+                (1..=16).contains(&self.parallelism),
+                "password_hash.parallelism",
+                "1 to 16",
+            ),
             (self.threads <= 256, "password_hash.threads", "0 to 256"),
-            ((1..=10_000).contains(&self.queue), "password_hash.queue", "1 to 10000"),
+            (
+                (1..=10_000).contains(&self.queue),
+                "password_hash.queue",
+                "1 to 10000",
+            ),
         ];
         match rules.into_iter().find(|(met, ..)| !met) {
             Some((_, field, expected)) => Err(InvalidConfig { field, expected }),
@@ -131,7 +149,8 @@ impl Passwords {
         hash: Option<String>,
     ) -> Result<Checked, PasswordError> {
         let inner = Arc::clone(&self.0);
-        self.run(move || inner.check(&password, hash.as_deref())).await
+        self.run(move || inner.check(&password, hash.as_deref()))
+            .await
     }
 
     async fn run<T: Send + 'static>(
@@ -177,7 +196,10 @@ impl Inner {
         let password = password.as_bytes();
         let cut = &password[..password.len().min(MAX_CHECKED_BYTES + 1)];
         let matches = self.argon2.verify_password(cut, &hash).is_ok();
-        Ok(Checked { matches: matches && known, outdated: !self.is_current(&hash) })
+        Ok(Checked {
+            matches: matches && known,
+            outdated: !self.is_current(&hash),
+        })
     }
 
     fn is_current(&self, hash: &PasswordHash<'_>) -> bool {
@@ -231,12 +253,30 @@ mod tests {
     async fn a_password_matches_its_hash_and_no_other() {
         let passwords = passwords(HashConfig::default());
         let hash = passwords.hash(new("correct horse")).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         let check = async |text: &str| {
-            passwords.check(text.to_owned(), Some(hash.clone())).await.unwrap()
+            passwords
+                .check(text.to_owned(), Some(hash.clone()))
+                .await
+                .unwrap()
         };
-        assert_eq!(check("correct horse").await, Checked { matches: true, outdated: false });
-        assert_eq!(check("correct horsf").await, Checked { matches: false, outdated: false });
+        assert_eq!(
+            check("correct horse").await,
+            Checked {
+                matches: true,
+                outdated: false
+            }
+        );
+        assert_eq!(
+            check("correct horsf").await,
+            Checked {
+                matches: false,
+                outdated: false
+            }
+        );
         assert!(!check("").await.matches);
         assert!(!check(&"x".repeat(1 << 20)).await.matches);
         assert_ne!(hash, passwords.hash(new("correct horse")).await.unwrap());
@@ -245,8 +285,17 @@ mod tests {
     #[tokio::test]
     async fn nobodys_password_is_checked_like_anybodys_and_never_matches() {
         let passwords = passwords(HashConfig::default());
-        let checked = passwords.check("correct horse".to_owned(), None).await.unwrap();
-        assert_eq!(checked, Checked { matches: false, outdated: false });
+        let checked = passwords
+            .check("correct horse".to_owned(), None)
+            .await
+            .unwrap();
+        assert_eq!(
+            checked,
+            Checked {
+                matches: false,
+                outdated: false
+            }
+        );
         let known = passwords.hash(new("correct horse")).await.unwrap();
         let shape = |hash: &str| hash.rsplitn(3, '$').nth(2).unwrap().to_owned();
         assert_eq!(shape(&passwords.0.matches_nothing), shape(&known));
@@ -255,22 +304,43 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_of_other_parameters_still_matches_and_is_outdated() {
-        let old = passwords(HashConfig::default()).hash(new("correct horse")).await.unwrap();
-        let stronger = passwords(HashConfig { iterations: 3, ..HashConfig::default() });
-        let checked = stronger.check("correct horse".to_owned(), Some(old)).await.unwrap();
-        assert_eq!(checked, Checked { matches: true, outdated: true });
+        let old = passwords(HashConfig::default())
+            .hash(new("correct horse"))
+            .await
+            .unwrap();
+        let stronger = passwords(HashConfig {
+            iterations: 3,
+            ..HashConfig::default()
+        });
+        let checked = stronger
+            .check("correct horse".to_owned(), Some(old))
+            .await
+            .unwrap();
+        assert_eq!(
+            checked,
+            Checked {
+                matches: true,
+                outdated: true
+            }
+        );
     }
 
     #[tokio::test]
     async fn more_than_the_queue_holds_is_refused_at_once() {
-        let config = HashConfig { threads: 1, queue: 2, ..HashConfig::default() };
+        let config = HashConfig {
+            threads: 1,
+            queue: 2,
+            ..HashConfig::default()
+        };
         let passwords = passwords(config);
         let held = passwords.enter().await.unwrap();
         let waiting: Vec<_> = (0..2)
-            .map(|_| tokio::spawn({
-                let passwords = passwords.clone();
-                async move { passwords.check("x".to_owned(), None).await }
-            }))
+            .map(|_| {
+                tokio::spawn({
+                    let passwords = passwords.clone();
+                    async move { passwords.check("x".to_owned(), None).await }
+                })
+            })
             .collect();
         while passwords.0.waiting.available_permits() > 0 {
             tokio::task::yield_now().await;

@@ -52,7 +52,11 @@ pub(crate) fn login_view(
         Some(source) => sessions::knows_source(tx, user.id, source)?,
         None => false,
     };
-    Ok(Some(LoginView { user: user.id, password_hash: user.password_hash, known_source }))
+    Ok(Some(LoginView {
+        user: user.id,
+        password_hash: user.password_hash,
+        known_source,
+    }))
 }
 
 /// Users whose address or name has this part, and who have this role.
@@ -62,7 +66,9 @@ pub(crate) fn users(
     role: Option<Role>,
     stretch: Stretch<UserId>,
 ) -> Result<Vec<User>, Fault> {
-    let part = part.map_or("%".to_owned(), |part| format!("%{}%", escape(&part.to_lowercase())));
+    let part = part.map_or("%".to_owned(), |part| {
+        format!("%{}%", escape(&part.to_lowercase()))
+    });
     let role = role.map_or("%".to_owned(), |role| format!("%\"{}\"%", role.as_str()));
     tx.query_all(
         "SELECT id, email, machine, name, password_hash, roles, created_at, updated_at, deleted_at,
@@ -71,7 +77,12 @@ pub(crate) fn users(
          WHERE id < ?1 AND deleted_at IS NULL AND roles LIKE ?3
            AND (lower(coalesce(email, '')) LIKE ?2 ESCAPE '\\' OR lower(name) LIKE ?2 ESCAPE '\\')
          ORDER BY id DESC LIMIT ?4",
-        &[&before(stretch.after.as_ref().map(UserId::as_bytes)), &part, &role, &rows(stretch.limit)],
+        &[
+            &before(stretch.after.as_ref().map(UserId::as_bytes)),
+            &part,
+            &role,
+            &rows(stretch.limit),
+        ],
         |row| users::read(row).map(UserRow::into_user),
     )
 }
@@ -136,10 +147,7 @@ pub(crate) fn api_key(tx: &Tx<'_>, id: ApiKeyId) -> Result<Option<ApiKey>, Fault
 }
 
 /// A key and its owner, unless one of them is gone.
-pub(crate) fn key_holder(
-    tx: &Tx<'_>,
-    id: ApiKeyId,
-) -> Result<Option<(ApiKeyRow, UserRow)>, Fault> {
+pub(crate) fn key_holder(tx: &Tx<'_>, id: ApiKeyId) -> Result<Option<(ApiKeyRow, UserRow)>, Fault> {
     let Some(key) = api_keys::find(tx, id)?.filter(|key| key.revoked_at.is_none()) else {
         return Ok(None);
     };
@@ -192,8 +200,22 @@ pub(crate) fn export(
         exported_at: now,
         user: row.into_user(),
         sessions,
-        api_keys: api_keys(tx, user, Stretch { after: None, limit: most })?,
-        audit: audit(tx, Some(user), Stretch { after: None, limit: most })?,
+        api_keys: api_keys(
+            tx,
+            user,
+            Stretch {
+                after: None,
+                limit: most,
+            },
+        )?,
+        audit: audit(
+            tx,
+            Some(user),
+            Stretch {
+                after: None,
+                limit: most,
+            },
+        )?,
     }))
 }
 
@@ -221,7 +243,9 @@ fn rows(limit: usize) -> i64 {
 
 /// What stands for itself in LIKE with `\` as its escape.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }
 
 #[cfg(test)]
@@ -230,12 +254,20 @@ mod tests {
     use crate::given::Given;
 
     fn all<I>() -> Stretch<I> {
-        Stretch { after: None, limit: 100 }
+        Stretch {
+            after: None,
+            limit: 100,
+        }
     }
 
     fn names(given: &Given, part: Option<&str>, role: Option<Role>) -> String {
-        let found = given.store.read_now(|tx| users(tx, part, role, all())).unwrap();
-        let names = found.into_iter().map(|user| user.email.unwrap_or(user.name));
+        let found = given
+            .store
+            .read_now(|tx| users(tx, part, role, all()))
+            .unwrap();
+        let names = found
+            .into_iter()
+            .map(|user| user.email.unwrap_or(user.name));
         names.collect::<Vec<_>>().join(" ")
     }
 
@@ -245,25 +277,37 @@ mod tests {
         given.registered("sari");
         given.admin("ani_50%");
         given.machine("Robot", &[Role::Kiosk]);
-        assert_eq!(names(&given, None, None), "Robot ani_50%@example.com sari@example.com");
+        assert_eq!(
+            names(&given, None, None),
+            "Robot ani_50%@example.com sari@example.com"
+        );
         assert_eq!(names(&given, Some("ROB"), None), "Robot");
         assert_eq!(names(&given, Some("sari@"), None), "sari@example.com");
         assert_eq!(names(&given, Some("i_5"), None), "ani_50%@example.com");
         assert_eq!(names(&given, Some("0%"), None), "ani_50%@example.com");
         assert_eq!(names(&given, Some("s%r"), None), "");
         assert_eq!(names(&given, Some("\\"), None), "");
-        assert_eq!(names(&given, None, Some(Role::Admin)), "ani_50%@example.com");
+        assert_eq!(
+            names(&given, None, Some(Role::Admin)),
+            "ani_50%@example.com"
+        );
     }
 
     #[test]
     fn a_list_goes_on_after_its_last_row() {
         let given = Given::nothing();
-        let all: Vec<UserId> = ["a", "b", "c"].into_iter().map(|name| given.registered(name)).collect();
+        let all: Vec<UserId> = ["a", "b", "c"]
+            .into_iter()
+            .map(|name| given.registered(name))
+            .collect();
         let mut seen = Vec::new();
         let mut after = None;
         loop {
             let stretch = Stretch { after, limit: 2 };
-            let page = given.store.read_now(|tx| users(tx, None, None, stretch)).unwrap();
+            let page = given
+                .store
+                .read_now(|tx| users(tx, None, None, stretch))
+                .unwrap();
             after = page.last().map(|user| user.id);
             seen.extend(page.iter().map(|user| user.id));
             if page.len() < 2 {
@@ -281,14 +325,25 @@ mod tests {
         let (first, second) = (given.logged_in(sari), given.logged_in(sari));
         let gone = first.session;
         given.run(move |ctx| {
-            sessions::end(ctx, gone, pasar_contracts::events::users::SessionEnd::Revoked)
+            sessions::end(
+                ctx,
+                gone,
+                pasar_contracts::events::users::SessionEnd::Revoked,
+            )
         });
         let now = given.now();
         let current = Some(second.session);
-        let listed = given.store.read_now(|tx| sessions(tx, sari, current, now, all())).unwrap();
+        let listed = given
+            .store
+            .read_now(|tx| sessions(tx, sari, current, now, all()))
+            .unwrap();
         assert_eq!(listed.len(), 1);
         assert!(listed[0].current);
-        let exported = given.store.read_now(|tx| export(tx, sari, current, now)).unwrap().unwrap();
+        let exported = given
+            .store
+            .read_now(|tx| export(tx, sari, current, now))
+            .unwrap()
+            .unwrap();
         assert_eq!(exported.sessions.len(), 2);
         assert_eq!(exported.audit.len(), 3);
     }

@@ -35,7 +35,11 @@ const TAG_BYTES: usize = 16;
 impl RefreshToken {
     /// The first of a session.
     pub(crate) const fn first(session: SessionId, secret: [u8; 32]) -> Self {
-        Self { session, generation: 0, secret }
+        Self {
+            session,
+            generation: 0,
+            secret,
+        }
     }
 
     /// What is stored of it.
@@ -54,7 +58,9 @@ impl RefreshToken {
 
 impl RefreshTokens {
     pub(crate) fn new(keyring: &Keyring) -> Self {
-        Self { keys: keyring.keys("users/refresh-token").collect() }
+        Self {
+            keys: keyring.keys("users/refresh-token").collect(),
+        }
     }
 
     fn newest(&self) -> &[u8; 32] {
@@ -74,7 +80,10 @@ impl RefreshTokens {
         let body = token.body();
         let mut bytes = body.to_vec();
         bytes.extend_from_slice(&tag(self.newest(), &body));
-        format!("{REFRESH_TOKEN_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
+        format!(
+            "{REFRESH_TOKEN_PREFIX}{}",
+            BASE64_URL_SAFE_NO_PAD.encode(bytes)
+        )
     }
 
     /// `None` if it was not made here, or was changed.
@@ -117,7 +126,9 @@ mod tests {
     use super::*;
 
     fn tokens() -> RefreshTokens {
-        RefreshTokens { keys: vec![[7; 32]] }
+        RefreshTokens {
+            keys: vec![[7; 32]],
+        }
     }
 
     fn first() -> RefreshToken {
@@ -138,14 +149,18 @@ mod tests {
 
     #[test]
     fn without_the_key_there_is_neither_a_token_nor_a_successor() {
-        let other = RefreshTokens { keys: vec![[8; 32]] };
+        let other = RefreshTokens {
+            keys: vec![[8; 32]],
+        };
         assert!(other.read(&tokens().write(&first())).is_none());
         assert!(other.successor(&first()) != tokens().successor(&first()));
     }
 
     #[test]
     fn a_token_made_under_an_older_key_is_read_while_that_key_is_there() {
-        let rotated = RefreshTokens { keys: vec![[8; 32], [7; 32]] };
+        let rotated = RefreshTokens {
+            keys: vec![[8; 32], [7; 32]],
+        };
         assert!(rotated.read(&tokens().write(&first())).is_some());
         assert!(tokens().read(&rotated.write(&first())).is_none());
     }
@@ -159,7 +174,13 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap();
             assert!(tokens().read(&changed).is_none(), "{at}");
         }
-        for text in ["", "pasar_rt_", &text[..text.len() - 1], &format!("{text}A"), &format!("{text}=")] {
+        for text in [
+            "",
+            "pasar_rt_",
+            &text[..text.len() - 1],
+            &format!("{text}A"),
+            &format!("{text}="),
+        ] {
             assert!(tokens().read(text).is_none(), "{text}");
         }
     }

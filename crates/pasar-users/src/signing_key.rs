@@ -42,8 +42,9 @@ pub(crate) const PUBLISHED_AHEAD: Duration = Duration::from_secs(5 * 60);
 pub(crate) const PUBLISHED_AFTER: Duration = Duration::from_secs(3_600 + 5 * 60);
 const PURPOSE: &str = "users/signing-key";
 /// PKCS #8 version 1 of an Ed25519 key (RFC 8410, section 7); the 32 bytes of the seed follow.
-const PKCS8_HEADER: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const PKCS8_HEADER: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 impl SigningKeys {
     /// Takes over what is stored, oldest first.
@@ -51,7 +52,10 @@ impl SigningKeys {
         let unchanged = {
             let known = self.0.read();
             known.len() == stored.len()
-                && known.iter().zip(stored).all(|(known, stored)| known.kid == stored.kid)
+                && known
+                    .iter()
+                    .zip(stored)
+                    .all(|(known, stored)| known.kid == stored.kid)
         };
         if unchanged {
             return Ok(());
@@ -65,15 +69,27 @@ impl SigningKeys {
     pub(crate) fn sign<T>(&self, now: Timestamp, sign: impl FnOnce(&OpenKey) -> T) -> Option<T> {
         let keys = Arc::clone(&self.0.read());
         // A clock that was set back makes no difference to whether there is a key.
-        keys.iter().rfind(|key| key.signs_from <= now).or_else(|| keys.first()).map(sign)
+        keys.iter()
+            .rfind(|key| key.signs_from <= now)
+            .or_else(|| keys.first())
+            .map(sign)
     }
 
     /// What is published now.
     pub(crate) fn jwks(&self, now: Timestamp) -> Jwks {
         let keys = Arc::clone(&self.0.read());
-        let successors = keys.iter().skip(1).map(|key| Some(key.signs_from)).chain([None]);
-        let published = keys.iter().zip(successors).filter(|(_, replaced)| is_published(*replaced, now));
-        Jwks { keys: published.map(|(key, _)| key.jwk()).collect() }
+        let successors = keys
+            .iter()
+            .skip(1)
+            .map(|key| Some(key.signs_from))
+            .chain([None]);
+        let published = keys
+            .iter()
+            .zip(successors)
+            .filter(|(_, replaced)| is_published(*replaced, now));
+        Jwks {
+            keys: published.map(|(key, _)| key.jwk()).collect(),
+        }
     }
 }
 
@@ -94,7 +110,13 @@ impl StoredKey {
         let public_key = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
         let kid = thumbprint(&public_key);
         let sealed_seed = keyring.seal(PURPOSE, kid.as_bytes(), &seed, nonce);
-        Self { kid, public_key, sealed_seed, created_at, signs_from }
+        Self {
+            kid,
+            public_key,
+            sealed_seed,
+            created_at,
+            signs_from,
+        }
     }
 
     fn open(&self, keyring: &Keyring) -> Result<OpenKey, CannotOpen> {
@@ -138,8 +160,15 @@ mod tests {
     #[test]
     fn the_thumbprint_is_that_of_the_rfcs_example() {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-        let public_key = BASE64_URL_SAFE_NO_PAD.decode(x).unwrap().try_into().unwrap();
-        assert_eq!(thumbprint(&public_key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let public_key = BASE64_URL_SAFE_NO_PAD
+            .decode(x)
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert_eq!(
+            thumbprint(&public_key),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
     }
 
     fn key(kid: &str, signs_from: Timestamp) -> OpenKey {
@@ -167,6 +196,9 @@ mod tests {
         assert_eq!(at(rotated + PUBLISHED_AFTER), "new signs, listed: old new");
         let after = rotated + PUBLISHED_AFTER + Duration::from_secs(1);
         assert_eq!(at(after), "new signs, listed: new");
-        assert_eq!(at(start - Duration::from_secs(9)), "old signs, listed: old new");
+        assert_eq!(
+            at(start - Duration::from_secs(9)),
+            "old signs, listed: old new"
+        );
     }
 }

@@ -17,9 +17,16 @@ const MAX_USER_AGENT_CHARS: usize = 200;
 
 impl Origin {
     pub(crate) fn new(address: ClientAddress, user_agent: Option<&str>) -> Self {
-        let user_agent = user_agent
-            .map(|text| text.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT_CHARS).collect());
-        Self { source: address.0.map(network), user_agent }
+        let user_agent = user_agent.map(|text| {
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(MAX_USER_AGENT_CHARS)
+                .collect()
+        });
+        Self {
+            source: address.0.map(network),
+            user_agent,
+        }
     }
 }
 
@@ -68,15 +75,23 @@ mod tests {
     #[test]
     fn addresses_of_one_ipv6_customer_are_counted_together() {
         assert_eq!(counted_as(of("2001:db8::1")), counted_as(of("2001:db8::2")));
-        assert_ne!(counted_as(of("2001:db8::1")), counted_as(of("2001:db8:0:1::1")));
+        assert_ne!(
+            counted_as(of("2001:db8::1")),
+            counted_as(of("2001:db8:0:1::1"))
+        );
         assert_ne!(counted_as(of("203.0.113.1")), counted_as(of("203.0.113.2")));
-        assert_eq!(counted_as(of("::ffff:203.0.113.1")), counted_as(of("203.0.113.1")));
+        assert_eq!(
+            counted_as(of("::ffff:203.0.113.1")),
+            counted_as(of("203.0.113.1"))
+        );
     }
 
     #[test]
     fn a_user_agent_is_cut_and_cleaned() {
         let agent = format!("a\u{7}{}", "b".repeat(300));
-        let kept = Origin::new(ClientAddress(None), Some(&agent)).user_agent.unwrap();
+        let kept = Origin::new(ClientAddress(None), Some(&agent))
+            .user_agent
+            .unwrap();
         assert_eq!(kept.chars().count(), MAX_USER_AGENT_CHARS);
         assert!(kept.starts_with("abb"));
     }

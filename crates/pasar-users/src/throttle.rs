@@ -66,16 +66,28 @@ const MOST_COUNTS: u64 = 100_000;
 impl Kind {
     const fn limit(self) -> Limit {
         match self {
-            Self::Pair => Limit { free: 10, longest: Duration::from_secs(60) },
-            Self::Source => Limit { free: 100, longest: Duration::from_secs(60) },
-            Self::Account => Limit { free: 100, longest: Duration::from_secs(10) },
+            Self::Pair => Limit {
+                free: 10,
+                longest: Duration::from_secs(60),
+            },
+            Self::Source => Limit {
+                free: 100,
+                longest: Duration::from_secs(60),
+            },
+            Self::Account => Limit {
+                free: 100,
+                longest: Duration::from_secs(10),
+            },
         }
     }
 }
 
 impl Attempt {
     fn counts(&self) -> impl Iterator<Item = Key> + use<> {
-        let pair = Sha256::new().chain_update(self.account).chain_update(self.source).finalize();
+        let pair = Sha256::new()
+            .chain_update(self.account)
+            .chain_update(self.source)
+            .finalize();
         let by_stranger = !self.known_source;
         [
             (true, Kind::Pair, pair.into()),
@@ -95,7 +107,10 @@ pub(crate) fn account(name: &str) -> [u8; 32] {
 
 impl Throttle {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let counts = Cache::builder().max_capacity(MOST_COUNTS).time_to_idle(FORGOTTEN_AFTER).build();
+        let counts = Cache::builder()
+            .max_capacity(MOST_COUNTS)
+            .time_to_idle(FORGOTTEN_AFTER)
+            .build();
         Self { clock, counts }
     }
 
@@ -110,7 +125,10 @@ impl Throttle {
         for key in attempt.counts() {
             self.add(key, now);
         }
-        Ok(Admitted { throttle: self, attempt })
+        Ok(Admitted {
+            throttle: self,
+            attempt,
+        })
     }
 
     fn wait(&self, key: Key, now: Duration) -> Option<Duration> {
@@ -126,9 +144,16 @@ impl Throttle {
         self.counts.entry(key).and_upsert_with(|entry| {
             let before = entry.map_or(0, |entry| {
                 let count = entry.into_value();
-                if now.saturating_sub(count.last) < FORGOTTEN_AFTER { count.attempts } else { 0 }
+                if now.saturating_sub(count.last) < FORGOTTEN_AFTER {
+                    count.attempts
+                } else {
+                    0
+                }
             });
-            Count { attempts: before.saturating_add(1), last: now }
+            Count {
+                attempts: before.saturating_add(1),
+                last: now,
+            }
         });
     }
 
@@ -137,13 +162,16 @@ impl Throttle {
             self.counts.invalidate(&key);
             return;
         }
-        self.counts.entry(key).and_compute_with(|entry| match entry.map(moka::Entry::into_value) {
-            Some(count) if count.attempts > 1 => {
-                moka::ops::compute::Op::Put(Count { attempts: count.attempts - 1, ..count })
-            }
-            Some(_) => moka::ops::compute::Op::Remove,
-            None => moka::ops::compute::Op::Nop,
-        });
+        self.counts
+            .entry(key)
+            .and_compute_with(|entry| match entry.map(moka::Entry::into_value) {
+                Some(count) if count.attempts > 1 => moka::ops::compute::Op::Put(Count {
+                    attempts: count.attempts - 1,
+                    ..count
+                }),
+                Some(_) => moka::ops::compute::Op::Remove,
+                None => moka::ops::compute::Op::Nop,
+            });
     }
 }
 
@@ -176,17 +204,26 @@ mod tests {
 
         fn fail(&self, account: &str, source: u8, known_source: bool) -> Result<(), Duration> {
             let attempt = attempt(account, source, known_source);
-            self.throttle.admit(attempt).map(drop).map_err(|Throttled(wait)| wait)
+            self.throttle
+                .admit(attempt)
+                .map(drop)
+                .map_err(|Throttled(wait)| wait)
         }
 
         /// How many in a row go on.
         fn guesses(&self, account: &str, source: u8) -> usize {
-            (0..1_000).take_while(|_| self.fail(account, source, false).is_ok()).count()
+            (0..1_000)
+                .take_while(|_| self.fail(account, source, false).is_ok())
+                .count()
         }
     }
 
     fn attempt(name: &str, source: u8, known_source: bool) -> Attempt {
-        Attempt { account: account(name), source: [source; 32], known_source }
+        Attempt {
+            account: account(name),
+            source: [source; 32],
+            known_source,
+        }
     }
 
     #[test]
@@ -206,7 +243,9 @@ mod tests {
     #[test]
     fn a_source_that_tries_many_accounts_is_slowed_down() {
         let world = World::new();
-        let tried = (0..1_000).take_while(|n| world.fail(&n.to_string(), 1, false).is_ok()).count();
+        let tried = (0..1_000)
+            .take_while(|n| world.fail(&n.to_string(), 1, false).is_ok())
+            .count();
         assert_eq!(tried, 100);
         assert!(world.fail("1000", 2, false).is_ok());
     }
@@ -214,10 +253,16 @@ mod tests {
     #[test]
     fn an_account_that_many_sources_try_stays_open_to_its_owner() {
         let world = World::new();
-        let tried = (0..=255).take_while(|source| world.fail("sari", *source, false).is_ok()).count();
+        let tried = (0..=255)
+            .take_while(|source| world.fail("sari", *source, false).is_ok())
+            .count();
         assert_eq!(tried, 100);
         assert!(world.fail("sari", 200, false).is_err(), "strangers wait");
-        assert_eq!(world.fail("sari", 200, true), Ok(()), "the owner's own source does not");
+        assert_eq!(
+            world.fail("sari", 200, true),
+            Ok(()),
+            "the owner's own source does not"
+        );
     }
 
     #[test]
@@ -235,7 +280,11 @@ mod tests {
     fn who_logs_in_is_not_counted() {
         let world = World::new();
         for _ in 0..500 {
-            world.throttle.admit(attempt("sari", 1, false)).unwrap().take_back();
+            world
+                .throttle
+                .admit(attempt("sari", 1, false))
+                .unwrap()
+                .take_back();
         }
         assert_eq!(world.guesses("sari", 1), 10);
     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use pasar_chassis::{host::Host, problem::Chain, timers};
+use pasar_contracts::event::Service;
 use pasar_store::{
     cause::{Actor, Cause},
     fault::Fault,
     lane::{Class, LaneKey},
     store::Store,
 };
-use pasar_contracts::event::Service;
 use pasar_types::id::FlowId;
 
 use crate::{
@@ -37,7 +37,10 @@ pub(crate) enum KeysUnavailable {
 
 /// Makes the first signing key if there is none, and sees to it that the sweep comes.
 pub(crate) async fn prepare(host: &Host, store: &Store) -> Result<(), Fault> {
-    let command = RotateSigningKey { keyring: host.keyring.clone(), reason: Reason::FirstStart };
+    let command = RotateSigningKey {
+        keyring: host.keyring.clone(),
+        reason: Reason::FirstStart,
+    };
     let flow = FlowId::from_uuid(host.ids.uuid_v7(host.clock.now()));
     let cause = Cause::new(Actor::Service(Service::Users), flow);
     store
@@ -55,7 +58,8 @@ pub(crate) async fn load(
     keys: &SigningKeys,
 ) -> Result<(), KeysUnavailable> {
     let stored = store.read(signing_keys::all).await?;
-    keys.load(&stored, &host.keyring).map_err(|_| KeysUnavailable::OtherKeyring)
+    keys.load(&stored, &host.keyring)
+        .map_err(|_| KeysUnavailable::OtherKeyring)
 }
 
 /// Starts the sweep and the watch on the keys.

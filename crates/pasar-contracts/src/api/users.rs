@@ -271,7 +271,9 @@ pub struct CreateApiKey {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct CreatedApiKey {
     /// The key itself, to be sent as `Authorization: Bearer`.
-    #[schema(example = "pasar_sk_01h455vb4pex5vsknk084sn02q_bXkgc2VjcmV0IGlzIG5vdCBpbiB0aGUgZG9jcw")]
+    #[schema(
+        example = "pasar_sk_01h455vb4pex5vsknk084sn02q_bXkgc2VjcmV0IGlzIG5vdCBpbiB0aGUgZG9jcw"
+    )]
     pub secret: String,
     pub api_key: ApiKey,
 }

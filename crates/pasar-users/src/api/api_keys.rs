@@ -51,10 +51,19 @@ async fn list_api_keys(
     Query(query): Query<OwnedQuery>,
 ) -> Result<Response, Problem> {
     let owner = account.owner(query.user_id)?;
-    let pages = PageQuery { limit: query.limit, cursor: query.cursor };
+    let pages = PageQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+    };
     let (limit, after) = (page::limit(&pages)?, page::after(&pages)?);
-    let stretch = Stretch { after, limit: limit + 1 };
-    let rows = api.store.read(|tx| queries::api_keys(tx, owner, stretch)).await?;
+    let stretch = Stretch {
+        after,
+        limit: limit + 1,
+    };
+    let rows = api
+        .store
+        .read(|tx| queries::api_keys(tx, owner, stretch))
+        .await?;
     Ok(page::respond(page::cut(rows, limit, |key| key.id), &uri))
 }
 
@@ -92,10 +101,18 @@ async fn post_api_key(
         maker: account.maker(),
         origin: account.asking.origin,
     };
-    match api.write(account.asking.cause, move |ctx| create_api_key(ctx, &command)).await? {
+    match api
+        .write(account.asking.cause, move |ctx| {
+            create_api_key(ctx, &command)
+        })
+        .await?
+    {
         Outcome::Created { row, key } => {
             let place = [(LOCATION, format!("/v1/api-keys/{}", row.id))];
-            let body = CreatedApiKey { secret: key.write(), api_key: row.into_api_key() };
+            let body = CreatedApiKey {
+                secret: key.write(),
+                api_key: row.into_api_key(),
+            };
             Ok((StatusCode::CREATED, NO_STORE, place, Json(body)).into_response())
         }
         refused => Err(refusal(&refused)),
@@ -133,7 +150,8 @@ async fn get_api_key(
     let owner = account.only_own();
     let key = api.store.read(|tx| queries::api_key(tx, id)).await?;
     let key = key.filter(|key| owner.is_none_or(|owner| owner == key.user_id));
-    key.map(Json).ok_or_else(|| Problem::new(ProblemType::NotFound))
+    key.map(Json)
+        .ok_or_else(|| Problem::new(ProblemType::NotFound))
 }
 
 /// Revoke an API key
@@ -150,8 +168,17 @@ async fn delete_api_key(
     Path(id): Path<ApiKeyId>,
 ) -> Result<StatusCode, Problem> {
     let owner = account.only_own();
-    let command = RevokeApiKey { key: id, owner, origin: account.asking.origin };
-    match api.write(account.asking.cause, move |ctx| revoke_api_key(ctx, &command)).await? {
+    let command = RevokeApiKey {
+        key: id,
+        owner,
+        origin: account.asking.origin,
+    };
+    match api
+        .write(account.asking.cause, move |ctx| {
+            revoke_api_key(ctx, &command)
+        })
+        .await?
+    {
         revoke_api_key::Outcome::Revoked | revoke_api_key::Outcome::WasRevoked => {
             Ok(StatusCode::NO_CONTENT)
         }

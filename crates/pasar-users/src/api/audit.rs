@@ -30,9 +30,21 @@ async fn list_audit(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Problem> {
-    let pages = PageQuery { limit: query.limit, cursor: query.cursor };
+    let pages = PageQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+    };
     let (limit, after) = (page::limit(&pages)?, page::after(&pages)?);
-    let stretch = Stretch { after, limit: limit + 1 };
-    let rows = api.store.read(|tx| queries::audit(tx, query.user_id, stretch)).await?;
-    Ok(page::respond(page::cut(rows, limit, |entry| entry.id), &uri))
+    let stretch = Stretch {
+        after,
+        limit: limit + 1,
+    };
+    let rows = api
+        .store
+        .read(|tx| queries::audit(tx, query.user_id, stretch))
+        .await?;
+    Ok(page::respond(
+        page::cut(rows, limit, |entry| entry.id),
+        &uri,
+    ))
 }

@@ -65,7 +65,10 @@ async fn register(
         password_hash: hashed.map_err(Refusal::from)?,
         origin: asking.origin,
     };
-    match api.write(asking.cause, move |ctx| register_user(ctx, &command)).await? {
+    match api
+        .write(asking.cause, move |ctx| register_user(ctx, &command))
+        .await?
+    {
         register_user::Outcome::Registered(user) => {
             let place = [(LOCATION, format!("/v1/users/{}", user.id))];
             Ok((StatusCode::CREATED, place, Json(user.into_user())).into_response())
@@ -87,7 +90,10 @@ async fn login(
     Anyone(asking): Anyone,
     Json(input): Json<LogIn>,
 ) -> Result<Response, Problem> {
-    let tokens = api.authentication.log_in(&input.email, input.password, &asking).await?;
+    let tokens = api
+        .authentication
+        .log_in(&input.email, input.password, &asking)
+        .await?;
     Ok((NO_STORE, Json(tokens)).into_response())
 }
 
@@ -105,7 +111,10 @@ async fn refresh(
     Anyone(asking): Anyone,
     Json(input): Json<RefreshTokenInput>,
 ) -> Result<Response, Problem> {
-    let tokens = api.authentication.refresh(&input.refresh_token, &asking).await?;
+    let tokens = api
+        .authentication
+        .refresh(&input.refresh_token, &asking)
+        .await?;
     Ok((NO_STORE, Json(tokens)).into_response())
 }
 
@@ -123,9 +132,13 @@ async fn logout(
     Json(input): Json<RefreshTokenInput>,
 ) -> Result<StatusCode, Problem> {
     if let Some(token) = api.authentication.refresh_tokens.read(&input.refresh_token) {
-        let command = log_out::LogOut { token, origin: asking.origin };
-        let (log_out::Outcome::LoggedOut | log_out::Outcome::Ended) =
-            api.write(asking.cause, move |ctx| log_out(ctx, &command)).await?;
+        let command = log_out::LogOut {
+            token,
+            origin: asking.origin,
+        };
+        let (log_out::Outcome::LoggedOut | log_out::Outcome::Ended) = api
+            .write(asking.cause, move |ctx| log_out(ctx, &command))
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -50,25 +50,37 @@ impl Account {
 
     /// Whose things may be changed: one's own; anybody's by an admin.
     pub(super) fn only_own(&self) -> Option<UserId> {
-        if self.identity.has(Role::Admin) { None } else { Some(self.user) }
+        if self.identity.has(Role::Admin) {
+            None
+        } else {
+            Some(self.user)
+        }
     }
 
     /// What the credentials may hand on.
     pub(super) fn maker(&self) -> Maker {
         let scopes = match self.identity.actor {
             Actor::ApiKey { .. } => Some(self.identity.scopes.clone()),
-            Actor::Anonymous | Actor::User(_) | Actor::Service(_) | Actor::Timer | Actor::Operator => {
-                None
-            }
+            Actor::Anonymous
+            | Actor::User(_)
+            | Actor::Service(_)
+            | Actor::Timer
+            | Actor::Operator => None,
         };
-        Maker { roles: self.identity.roles.clone(), scopes }
+        Maker {
+            roles: self.identity.roles.clone(),
+            scopes,
+        }
     }
 }
 
 async fn asking(parts: &mut Parts) -> Result<Asking, Problem> {
     let RequestCause(cause) = RequestCause::from_request_parts(parts, &()).await?;
     let Ok(address) = ClientAddress::from_request_parts(parts, &()).await;
-    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let user_agent = parts
+        .headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok());
     Ok(Asking {
         cause,
         origin: Origin::new(address, user_agent),
@@ -95,7 +107,11 @@ impl<S: Sync> FromRequestParts<S> for Account {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let identity = identity(parts).await;
         let user = identity.require_user()?;
-        Ok(Self { user, identity, asking: asking(parts).await? })
+        Ok(Self {
+            user,
+            identity,
+            asking: asking(parts).await?,
+        })
     }
 }
 
@@ -104,7 +120,9 @@ impl<S: Sync> FromRequestParts<S> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         identity(parts).await.require(&[Role::Admin])?;
-        Ok(Self { asking: asking(parts).await? })
+        Ok(Self {
+            asking: asking(parts).await?,
+        })
     }
 }
 
@@ -113,6 +131,8 @@ impl<S: Sync> FromRequestParts<S> for Service {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         identity(parts).await.require_service()?;
-        Ok(Self { asking: asking(parts).await? })
+        Ok(Self {
+            asking: asking(parts).await?,
+        })
     }
 }

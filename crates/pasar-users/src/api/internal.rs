@@ -30,7 +30,10 @@ async fn verify_credentials(
     service: Service,
     Json(input): Json<VerifyCredentials>,
 ) -> Result<Json<VerifiedApiKey>, Problem> {
-    let verified = api.authentication.verify_api_key(&input.api_key, service.asking.cause).await?;
+    let verified = api
+        .authentication
+        .verify_api_key(&input.api_key, service.asking.cause)
+        .await?;
     verified.map(Json).ok_or_else(Problem::unauthenticated)
 }
 
@@ -40,6 +43,11 @@ async fn get_session(
     Path(id): Path<SessionId>,
 ) -> Result<Json<SessionStatus>, Problem> {
     let now = api.store.clock().now();
-    let status = api.store.read(|tx| queries::session_status(tx, id, now)).await?;
-    status.map(Json).ok_or_else(|| Problem::new(ProblemType::NotFound))
+    let status = api
+        .store
+        .read(|tx| queries::session_status(tx, id, now))
+        .await?;
+    status
+        .map(Json)
+        .ok_or_else(|| Problem::new(ProblemType::NotFound))
 }

@@ -67,8 +67,18 @@ async fn patch_me(
 ) -> Result<Response, Problem> {
     let name = Name::parse(&input.name).map_err(invalid("name"))?;
     let origin = account.asking.origin;
-    let command = change_profile::ChangeProfile { user: account.user, name, if_match, origin };
-    match api.write(account.asking.cause, move |ctx| change_profile(ctx, &command)).await? {
+    let command = change_profile::ChangeProfile {
+        user: account.user,
+        name,
+        if_match,
+        origin,
+    };
+    match api
+        .write(account.asking.cause, move |ctx| {
+            change_profile(ctx, &command)
+        })
+        .await?
+    {
         change_profile::Outcome::Changed(user) | change_profile::Outcome::Unchanged(user) => {
             Ok(tagged(*user))
         }
@@ -94,14 +104,21 @@ async fn put_password(
     let session = account.identity.session;
     let changed = api
         .authentication
-        .change_password(account.user, session, &input.current_password, new, &account.asking)
+        .change_password(
+            account.user,
+            session,
+            &input.current_password,
+            new,
+            &account.asking,
+        )
         .await;
     match changed {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         // Not a 401: the credentials of the request itself are good.
-        Err(Refusal::WrongCredentials) => {
-            Err(Problem::invalid_field("current_password", "this is not the current password"))
-        }
+        Err(Refusal::WrongCredentials) => Err(Problem::invalid_field(
+            "current_password",
+            "this is not the current password",
+        )),
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -119,10 +136,19 @@ async fn get_export(
 ) -> Result<Json<UserExport>, Problem> {
     let (user, session) = (account.user, account.identity.session);
     let now = api.store.clock().now();
-    let export = api.store.read(|tx| queries::export(tx, user, session, now)).await?;
+    let export = api
+        .store
+        .read(|tx| queries::export(tx, user, session, now))
+        .await?;
     let export = export.ok_or_else(Problem::unauthenticated)?;
-    let command = RecordExport { user, origin: account.asking.origin };
-    api.write(account.asking.cause, move |ctx| record_export(ctx, &command)).await?;
+    let command = RecordExport {
+        user,
+        origin: account.asking.origin,
+    };
+    api.write(account.asking.cause, move |ctx| {
+        record_export(ctx, &command)
+    })
+    .await?;
     Ok(Json(export))
 }
 
@@ -140,8 +166,14 @@ async fn delete_me(State(api): State<Shared>, account: Account) -> Result<Status
             .detail("log in again and repeat this within 15 minutes, with the new token")
     };
     let session = account.identity.session.ok_or_else(log_in_again)?;
-    let command = DeleteUser { user: account.user, session };
-    match api.write(account.asking.cause, move |ctx| delete_user(ctx, &command)).await? {
+    let command = DeleteUser {
+        user: account.user,
+        session,
+    };
+    match api
+        .write(account.asking.cause, move |ctx| delete_user(ctx, &command))
+        .await?
+    {
         delete_user::Outcome::Deleted => Ok(StatusCode::NO_CONTENT),
         delete_user::Outcome::LastAdmin => Err(Problem::new(ProblemType::LastAdmin)),
         delete_user::Outcome::LoginTooOld => Err(log_in_again()),

@@ -28,7 +28,9 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list_sessions)).routes(routes!(delete_session))
+    OpenApiRouter::new()
+        .routes(routes!(list_sessions))
+        .routes(routes!(delete_session))
 }
 
 /// Live sessions, newest first
@@ -44,12 +46,24 @@ async fn list_sessions(
     Query(query): Query<OwnedQuery>,
 ) -> Result<Response, Problem> {
     let owner = account.owner(query.user_id)?;
-    let pages = PageQuery { limit: query.limit, cursor: query.cursor };
+    let pages = PageQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+    };
     let (limit, after) = (page::limit(&pages)?, page::after(&pages)?);
-    let stretch = Stretch { after, limit: limit + 1 };
+    let stretch = Stretch {
+        after,
+        limit: limit + 1,
+    };
     let (current, now) = (account.identity.session, api.store.clock().now());
-    let rows = api.store.read(|tx| queries::sessions(tx, owner, current, now, stretch)).await?;
-    Ok(page::respond(page::cut(rows, limit, |session| session.id), &uri))
+    let rows = api
+        .store
+        .read(|tx| queries::sessions(tx, owner, current, now, stretch))
+        .await?;
+    Ok(page::respond(
+        page::cut(rows, limit, |session| session.id),
+        &uri,
+    ))
 }
 
 /// End a session
@@ -66,8 +80,15 @@ async fn delete_session(
     Path(id): Path<SessionId>,
 ) -> Result<StatusCode, Problem> {
     let owner = account.only_own();
-    let command = EndSession { session: id, owner, origin: account.asking.origin };
-    match api.write(account.asking.cause, move |ctx| end_session(ctx, &command)).await? {
+    let command = EndSession {
+        session: id,
+        owner,
+        origin: account.asking.origin,
+    };
+    match api
+        .write(account.asking.cause, move |ctx| end_session(ctx, &command))
+        .await?
+    {
         end_session::Outcome::Ended | end_session::Outcome::HadEnded => Ok(StatusCode::NO_CONTENT),
         end_session::Outcome::Unknown => Err(Problem::new(ProblemType::NotFound)),
     }

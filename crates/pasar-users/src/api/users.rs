@@ -49,15 +49,28 @@ async fn list_users(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<UsersQuery>,
 ) -> Result<Response, Problem> {
-    let UsersQuery { q, role, limit, cursor } = query;
-    if q.as_ref().is_some_and(|q| q.chars().count() > MAX_PART_CHARS) {
+    let UsersQuery {
+        q,
+        role,
+        limit,
+        cursor,
+    } = query;
+    if q.as_ref()
+        .is_some_and(|q| q.chars().count() > MAX_PART_CHARS)
+    {
         let expected = format!("expected at most {MAX_PART_CHARS} characters");
         return Err(Problem::invalid_field("q", expected));
     }
     let pages = PageQuery { limit, cursor };
     let (limit, after) = (page::limit(&pages)?, page::after(&pages)?);
-    let stretch = Stretch { after, limit: limit + 1 };
-    let rows = api.store.read(|tx| queries::users(tx, q.as_deref(), role, stretch)).await?;
+    let stretch = Stretch {
+        after,
+        limit: limit + 1,
+    };
+    let rows = api
+        .store
+        .read(|tx| queries::users(tx, q.as_deref(), role, stretch))
+        .await?;
     Ok(page::respond(page::cut(rows, limit, |user| user.id), &uri))
 }
 
@@ -100,8 +113,15 @@ async fn put_roles(
 ) -> Result<Json<User>, Problem> {
     let roles = Roles::parse(&input.roles).map_err(invalid("roles"))?;
     let origin = admin.asking.origin;
-    let command = change_roles::ChangeRoles { user: id, roles, origin };
-    match api.write(admin.asking.cause, move |ctx| change_roles(ctx, &command)).await? {
+    let command = change_roles::ChangeRoles {
+        user: id,
+        roles,
+        origin,
+    };
+    match api
+        .write(admin.asking.cause, move |ctx| change_roles(ctx, &command))
+        .await?
+    {
         change_roles::Outcome::Changed(user) | change_roles::Outcome::Unchanged(user) => {
             Ok(Json(user.into_user()))
         }

@@ -41,9 +41,15 @@ pub(super) fn open(ctx: &mut Context<'_>, opening: &Opening<'_>) -> Result<UserR
         version: 1,
     };
     users::insert(ctx, &user, 1)?;
-    let event = UserRegistered { user_id: user.id, roles: user.roles.clone() };
+    let event = UserRegistered {
+        user_id: user.id,
+        roles: user.roles.clone(),
+    };
     ctx.emit(&user.id.to_string(), 1, &event)?;
-    let details = AuditDetails { roles: Some(user.roles.clone()), ..AuditDetails::default() };
+    let details = AuditDetails {
+        roles: Some(user.roles.clone()),
+        ..AuditDetails::default()
+    };
     audit::record(ctx, opening.action, Some(user.id), opening.origin, details)?;
     Ok(user)
 }
@@ -55,11 +61,30 @@ pub(super) fn set_roles(
     roles: &Roles,
     origin: &Origin,
 ) -> Result<UserRow, Fault> {
-    let changed = UserRow { roles: roles.as_slice().to_vec(), ..user };
+    let changed = UserRow {
+        roles: roles.as_slice().to_vec(),
+        ..user
+    };
     users::update(ctx, &changed)?;
-    let event = UserRolesChanged { user_id: changed.id, roles: changed.roles.clone() };
+    let event = UserRolesChanged {
+        user_id: changed.id,
+        roles: changed.roles.clone(),
+    };
     users::emit(ctx, changed.id, &event)?;
-    let details = AuditDetails { roles: Some(changed.roles.clone()), ..AuditDetails::default() };
-    audit::record(ctx, AuditAction::RolesChanged, Some(changed.id), origin, details)?;
-    Ok(UserRow { updated_at: ctx.now(), version: changed.version + 1, ..changed })
+    let details = AuditDetails {
+        roles: Some(changed.roles.clone()),
+        ..AuditDetails::default()
+    };
+    audit::record(
+        ctx,
+        AuditAction::RolesChanged,
+        Some(changed.id),
+        origin,
+        details,
+    )?;
+    Ok(UserRow {
+        updated_at: ctx.now(),
+        version: changed.version + 1,
+        ..changed
+    })
 }

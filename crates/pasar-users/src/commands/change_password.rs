@@ -42,13 +42,22 @@ pub(crate) fn change_password(
     let Some(user) = users::find(ctx, command.user)?.filter(unchanged) else {
         return Ok(Outcome::Outdated);
     };
-    let user = UserRow { password_hash: Some(command.new_hash.clone()), ..user };
+    let user = UserRow {
+        password_hash: Some(command.new_hash.clone()),
+        ..user
+    };
     users::update(ctx, &user)?;
     let reason = SessionEnd::PasswordChanged;
     ending::end_sessions(ctx, user.id, command.session, reason, &command.origin)?;
     users::emit(ctx, user.id, &UserPasswordChanged { user_id: user.id })?;
     let action = AuditAction::PasswordChanged;
-    audit::record(ctx, action, Some(user.id), &command.origin, AuditDetails::default())?;
+    audit::record(
+        ctx,
+        action,
+        Some(user.id),
+        &command.origin,
+        AuditDetails::default(),
+    )?;
     Ok(Outcome::Changed)
 }
 
@@ -75,7 +84,10 @@ mod tests {
         let (asking, _other) = (given.logged_in(sari), given.logged_in(sari));
         given.logged_in(budi);
         given.events();
-        assert_eq!(change(&given, sari, given::HASH, Some(asking.session)), Outcome::Changed);
+        assert_eq!(
+            change(&given, sari, given::HASH, Some(asking.session)),
+            Outcome::Changed
+        );
         insta::assert_snapshot!(given.events(), @r#"
         sari v4 session.ended.v1 {"user_id":"sari","session_id":"session 2","reason":"password_changed"}
         sari v5 user.password_changed.v1 {"user_id":"sari"}

@@ -47,13 +47,22 @@ pub(crate) fn change_profile(
     if user.name == command.name.as_str() {
         return Ok(Outcome::Unchanged(Box::new(user)));
     }
-    let mut user = UserRow { name: command.name.as_str().to_owned(), ..user };
+    let mut user = UserRow {
+        name: command.name.as_str().to_owned(),
+        ..user
+    };
     users::update(ctx, &user)?;
     user.updated_at = ctx.now();
     user.version += 1;
     users::emit(ctx, user.id, &UserUpdated { user_id: user.id })?;
     let action = AuditAction::UserChanged;
-    audit::record(ctx, action, Some(user.id), &command.origin, AuditDetails::default())?;
+    audit::record(
+        ctx,
+        action,
+        Some(user.id),
+        &command.origin,
+        AuditDetails::default(),
+    )?;
     Ok(Outcome::Changed(Box::new(user)))
 }
 
@@ -69,7 +78,12 @@ mod tests {
         given.events();
         let change = |name: &str, if_match| {
             let name = Name::parse(name).unwrap();
-            let command = ChangeProfile { user: sari, name, if_match, origin: given::origin() };
+            let command = ChangeProfile {
+                user: sari,
+                name,
+                if_match,
+                origin: given::origin(),
+            };
             given.run(move |ctx| change_profile(ctx, &command))
         };
         let Outcome::Changed(changed) = change("Sari Dewi", IfMatch::version(1)) else {
@@ -77,7 +91,10 @@ mod tests {
         };
         assert_eq!((changed.name.as_str(), changed.version), ("Sari Dewi", 2));
         assert_eq!(change("Dewi", IfMatch::version(1)), Outcome::NotAsSeen);
-        assert_eq!(change("Sari Dewi", IfMatch::default()), Outcome::Unchanged(changed));
+        assert_eq!(
+            change("Sari Dewi", IfMatch::default()),
+            Outcome::Unchanged(changed)
+        );
         insta::assert_snapshot!(given.events(), @r#"sari v2 user.updated.v1 {"user_id":"sari"}"#);
     }
 

@@ -43,9 +43,7 @@ pub(crate) fn change_roles(ctx: &mut Context<'_>, command: &ChangeRoles) -> Resu
 
 /// Whether nobody could look after the installation without this person.
 pub(super) fn is_last_admin(ctx: &Context<'_>, user: &UserRow) -> Result<bool, Fault> {
-    Ok(user.is_admin()
-        && user.machine.is_none()
-        && !users::has_other_admin(ctx, Some(user.id))?)
+    Ok(user.is_admin() && user.machine.is_none() && !users::has_other_admin(ctx, Some(user.id))?)
 }
 
 #[cfg(test)]
@@ -57,7 +55,11 @@ mod tests {
 
     fn change(given: &Given, user: UserId, roles: &[Role]) -> Outcome {
         let roles = Roles::parse(roles).unwrap();
-        let command = ChangeRoles { user, roles, origin: given::origin() };
+        let command = ChangeRoles {
+            user,
+            roles,
+            origin: given::origin(),
+        };
         given.run(move |ctx| change_roles(ctx, &command))
     }
 
@@ -91,9 +93,18 @@ mod tests {
         given.events();
         assert_eq!(change(&given, ani, &[Role::Customer]), Outcome::LastAdmin);
         assert_eq!(given.events(), "");
-        assert!(matches!(change(&given, ani, &[Role::Staff, Role::Admin]), Outcome::Changed(_)));
-        assert!(matches!(change(&given, sari, &[Role::Admin]), Outcome::Changed(_)));
-        assert!(matches!(change(&given, ani, &[Role::Customer]), Outcome::Changed(_)));
+        assert!(matches!(
+            change(&given, ani, &[Role::Staff, Role::Admin]),
+            Outcome::Changed(_)
+        ));
+        assert!(matches!(
+            change(&given, sari, &[Role::Admin]),
+            Outcome::Changed(_)
+        ));
+        assert!(matches!(
+            change(&given, ani, &[Role::Customer]),
+            Outcome::Changed(_)
+        ));
         assert_eq!(change(&given, sari, &[Role::Customer]), Outcome::LastAdmin);
     }
 

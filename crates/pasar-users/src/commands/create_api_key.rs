@@ -38,7 +38,10 @@ pub(crate) struct Maker {
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Created { row: Box<ApiKeyRow>, key: FullKey },
+    Created {
+        row: Box<ApiKeyRow>,
+        key: FullKey,
+    },
     /// The maker does not have these roles.
     RolesNotHeld(Vec<Role>),
     /// The maker's own scopes do not cover these.
@@ -53,16 +56,30 @@ pub(crate) fn create_api_key(
     ctx: &mut Context<'_>,
     command: &CreateApiKey,
 ) -> Result<Outcome, Fault> {
-    let CreateApiKey { owner, roles, maker, .. } = command;
+    let CreateApiKey {
+        owner,
+        roles,
+        maker,
+        ..
+    } = command;
     let Some(user) = users::find(ctx, *owner)? else {
         return Ok(Outcome::Unknown);
     };
     let held = |role: &Role| maker.roles.contains(role) && user.roles.contains(role);
-    let not_held: Vec<Role> = roles.as_slice().iter().copied().filter(|role| !held(role)).collect();
+    let not_held: Vec<Role> = roles
+        .as_slice()
+        .iter()
+        .copied()
+        .filter(|role| !held(role))
+        .collect();
     if !not_held.is_empty() {
         return Ok(Outcome::RolesNotHeld(not_held));
     }
-    if maker.scopes.as_ref().is_some_and(|scopes| !command.scopes.within(scopes)) {
+    if maker
+        .scopes
+        .as_ref()
+        .is_some_and(|scopes| !command.scopes.within(scopes))
+    {
         return Ok(Outcome::ScopesNotHeld);
     }
     if !is_own_rate_limit(command.rate_limit) && !held(&Role::Admin) {
@@ -86,7 +103,10 @@ pub(crate) fn create_api_key(
         revoked_at: None,
     };
     add(ctx, &row, &command.origin)?;
-    Ok(Outcome::Created { row: Box::new(row), key })
+    Ok(Outcome::Created {
+        row: Box::new(row),
+        key,
+    })
 }
 
 /// Stores a key and tells of it.
@@ -103,7 +123,13 @@ pub(super) fn add(ctx: &mut Context<'_>, row: &ApiKeyRow, origin: &Origin) -> Re
         roles: Some(row.roles.clone()),
         ..AuditDetails::default()
     };
-    audit::record(ctx, AuditAction::ApiKeyCreated, Some(row.user_id), origin, details)
+    audit::record(
+        ctx,
+        AuditAction::ApiKeyCreated,
+        Some(row.user_id),
+        origin,
+        details,
+    )
 }
 
 #[cfg(test)]
@@ -119,7 +145,10 @@ mod tests {
             roles: Roles::parse(roles).unwrap(),
             scopes: Scopes::parse(&scopes).unwrap(),
             rate_limit: None,
-            maker: Maker { roles: vec![Role::Customer], scopes: None },
+            maker: Maker {
+                roles: vec![Role::Customer],
+                scopes: None,
+            },
             origin: given::origin(),
         }
     }
@@ -134,7 +163,8 @@ mod tests {
         let sari = given.registered("sari");
         given.events();
         let scopes = ["subscribe:orders.*", "publish:client"];
-        let Outcome::Created { row, key } = create(&given, wanted(sari, &[Role::Customer], &scopes))
+        let Outcome::Created { row, key } =
+            create(&given, wanted(sari, &[Role::Customer], &scopes))
         else {
             panic!("she may have it");
         };
@@ -174,7 +204,10 @@ mod tests {
             create(&given, command)
         };
         assert!(by_key("publish:client") == Outcome::ScopesNotHeld);
-        assert!(matches!(by_key("subscribe:orders.ready"), Outcome::Created { .. }));
+        assert!(matches!(
+            by_key("subscribe:orders.ready"),
+            Outcome::Created { .. }
+        ));
     }
 
     #[test]

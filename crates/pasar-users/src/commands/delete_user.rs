@@ -77,7 +77,13 @@ fn delete(ctx: &mut Context<'_>, user: UserRow) -> Result<(), Fault> {
     api_keys::scrub(ctx, id)?;
     audit::scrub(ctx, id)?;
     users::emit(ctx, id, &UserDeleted { user_id: id })?;
-    audit::record(ctx, AuditAction::UserDeleted, Some(id), &nowhere, AuditDetails::default())
+    audit::record(
+        ctx,
+        AuditAction::UserDeleted,
+        Some(id),
+        &nowhere,
+        AuditDetails::default(),
+    )
 }
 
 #[cfg(test)]
@@ -132,7 +138,9 @@ mod tests {
         let (sari, budi) = (given.registered("sari"), given.registered("budi"));
         let (old, others) = (given.logged_in(sari), given.logged_in(budi));
         assert_eq!(delete(&given, sari, others.session), Outcome::LoginTooOld);
-        given.clock.advance(LOGIN_PROVES_FOR + Duration::from_micros(1));
+        given
+            .clock
+            .advance(LOGIN_PROVES_FOR + Duration::from_micros(1));
         assert_eq!(delete(&given, sari, old.session), Outcome::LoginTooOld);
         let new = given.logged_in(sari);
         assert_eq!(delete(&given, sari, new.session), Outcome::Deleted);

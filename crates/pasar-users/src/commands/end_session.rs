@@ -22,7 +22,11 @@ pub(crate) enum Outcome {
 }
 
 pub(crate) fn end_session(ctx: &mut Context<'_>, command: &EndSession) -> Result<Outcome, Fault> {
-    let EndSession { session, owner, origin } = command;
+    let EndSession {
+        session,
+        owner,
+        origin,
+    } = command;
     let Some(session) = sessions::find(ctx, *session)? else {
         return Ok(Outcome::Unknown);
     };
@@ -31,7 +35,11 @@ pub(crate) fn end_session(ctx: &mut Context<'_>, command: &EndSession) -> Result
     }
     let reason = SessionEnd::Revoked;
     let ended = ending::end_session(ctx, session.user_id, session.id, reason, origin)?;
-    Ok(if ended { Outcome::Ended } else { Outcome::HadEnded })
+    Ok(if ended {
+        Outcome::Ended
+    } else {
+        Outcome::HadEnded
+    })
 }
 
 #[cfg(test)]
@@ -46,11 +54,18 @@ mod tests {
         let (first, second) = (given.logged_in(sari), given.logged_in(sari));
         given.events();
         let end = |session, owner| {
-            let command = EndSession { session, owner, origin: given::origin() };
+            let command = EndSession {
+                session,
+                owner,
+                origin: given::origin(),
+            };
             given.run(move |ctx| end_session(ctx, &command))
         };
         assert_eq!(end(first.session, Some(budi)), Outcome::Unknown);
-        assert_eq!(end(SessionId::from_bytes([9; 16]), Some(sari)), Outcome::Unknown);
+        assert_eq!(
+            end(SessionId::from_bytes([9; 16]), Some(sari)),
+            Outcome::Unknown
+        );
         assert_eq!(given.events(), "");
         assert_eq!(end(first.session, Some(sari)), Outcome::Ended);
         assert_eq!(end(first.session, Some(sari)), Outcome::HadEnded);

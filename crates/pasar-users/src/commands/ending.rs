@@ -23,7 +23,11 @@ pub(super) fn end_session(
     if !sessions::end(ctx, session, reason)? {
         return Ok(false);
     }
-    let event = SessionEnded { user_id: user, session_id: session, reason };
+    let event = SessionEnded {
+        user_id: user,
+        session_id: session,
+        reason,
+    };
     users::emit(ctx, user, &event)?;
     let details = AuditDetails {
         session_id: Some(session),
@@ -60,8 +64,18 @@ pub(super) fn revoke_key(
     if !api_keys::revoke(ctx, key)? {
         return Ok(false);
     }
-    users::emit(ctx, user, &ApiKeyRevoked { user_id: user, api_key_id: key })?;
-    let details = AuditDetails { api_key_id: Some(key), ..AuditDetails::default() };
+    users::emit(
+        ctx,
+        user,
+        &ApiKeyRevoked {
+            user_id: user,
+            api_key_id: key,
+        },
+    )?;
+    let details = AuditDetails {
+        api_key_id: Some(key),
+        ..AuditDetails::default()
+    };
     audit::record(ctx, AuditAction::ApiKeyRevoked, Some(user), origin, details)?;
     Ok(true)
 }

@@ -35,7 +35,11 @@ pub(crate) struct LogIn {
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    LoggedIn { session: SessionId, roles: Vec<Role>, token: RefreshToken },
+    LoggedIn {
+        session: SessionId,
+        roles: Vec<Role>,
+        token: RefreshToken,
+    },
     /// The account is not as it was when the password was checked.
     Outdated,
 }
@@ -47,12 +51,24 @@ pub(crate) fn log_in(ctx: &mut Context<'_>, command: &LogIn) -> Result<Outcome, 
     };
     if let Some(rehashed) = &command.rehashed {
         let password_hash = Some(rehashed.clone());
-        users::update(ctx, &UserRow { password_hash, ..user.clone() })?;
+        users::update(
+            ctx,
+            &UserRow {
+                password_hash,
+                ..user.clone()
+            },
+        )?;
     }
     let running = sessions::not_ended(ctx, user.id)?;
     let too_many = (running.len() + 1).saturating_sub(MOST_SESSIONS);
     for session in &running[..too_many] {
-        ending::end_session(ctx, user.id, *session, SessionEnd::Displaced, &command.origin)?;
+        ending::end_session(
+            ctx,
+            user.id,
+            *session,
+            SessionEnd::Displaced,
+            &command.origin,
+        )?;
     }
     let session = ctx.new_id();
     let token = RefreshToken::first(session, ctx.random_bytes());
@@ -65,10 +81,30 @@ pub(crate) fn log_in(ctx: &mut Context<'_>, command: &LogIn) -> Result<Outcome, 
         origin: &command.origin,
     };
     sessions::insert(ctx, &new)?;
-    users::emit(ctx, user.id, &SessionStarted { user_id: user.id, session_id: session })?;
-    let details = AuditDetails { session_id: Some(session), ..AuditDetails::default() };
-    audit::record(ctx, AuditAction::LoginSucceeded, Some(user.id), &command.origin, details)?;
-    Ok(Outcome::LoggedIn { session, roles: user.roles, token })
+    users::emit(
+        ctx,
+        user.id,
+        &SessionStarted {
+            user_id: user.id,
+            session_id: session,
+        },
+    )?;
+    let details = AuditDetails {
+        session_id: Some(session),
+        ..AuditDetails::default()
+    };
+    audit::record(
+        ctx,
+        AuditAction::LoginSucceeded,
+        Some(user.id),
+        &command.origin,
+        details,
+    )?;
+    Ok(Outcome::LoggedIn {
+        session,
+        roles: user.roles,
+        token,
+    })
 }
 
 #[cfg(test)]
@@ -92,7 +128,12 @@ mod tests {
         let given = Given::nothing();
         let sari = given.registered("sari");
         given.events();
-        let Outcome::LoggedIn { session, roles, token } = log_in(&given, sari, given::HASH, None) else {
+        let Outcome::LoggedIn {
+            session,
+            roles,
+            token,
+        } = log_in(&given, sari, given::HASH, None)
+        else {
             panic!("the password was right");
         };
         given.call(session, "session");
@@ -136,8 +177,12 @@ mod tests {
             };
             given.call(session, &format!("session {number}"));
         }
-        let ended: Vec<_> =
-            given.events().lines().filter(|event| event.contains("ended")).map(str::to_owned).collect();
+        let ended: Vec<_> = given
+            .events()
+            .lines()
+            .filter(|event| event.contains("ended"))
+            .map(str::to_owned)
+            .collect();
         insta::assert_snapshot!(ended.join("\n"), @r#"sari v102 session.ended.v1 {"user_id":"sari","session_id":"session 0","reason":"displaced"}"#);
     }
 }

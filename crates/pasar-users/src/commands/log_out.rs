@@ -3,9 +3,7 @@
 use pasar_contracts::events::users::SessionEnd;
 use pasar_store::{context::Context, fault::Fault};
 
-use crate::{
-    commands::ending, refresh_token::RefreshToken, source::Origin, tables::sessions,
-};
+use crate::{commands::ending, refresh_token::RefreshToken, source::Origin, tables::sessions};
 
 #[derive(Clone)]
 pub(crate) struct LogOut {
@@ -26,7 +24,11 @@ pub(crate) fn log_out(ctx: &mut Context<'_>, command: &LogOut) -> Result<Outcome
     };
     let reason = SessionEnd::LoggedOut;
     let ended = ending::end_session(ctx, session.user_id, session.id, reason, &command.origin)?;
-    Ok(if ended { Outcome::LoggedOut } else { Outcome::Ended })
+    Ok(if ended {
+        Outcome::LoggedOut
+    } else {
+        Outcome::Ended
+    })
 }
 
 #[cfg(test)]
@@ -40,13 +42,16 @@ mod tests {
         let sari = given.registered("sari");
         let login = given.logged_in(sari);
         given.events();
-        let log_out = |token: &RefreshToken| {
-            let command = LogOut { token: token.clone(), origin: given::origin() };
-            given.run(move |ctx| super::log_out(ctx, &command))
+        let end = |token: &RefreshToken| {
+            let command = LogOut {
+                token: token.clone(),
+                origin: given::origin(),
+            };
+            given.run(move |ctx| log_out(ctx, &command))
         };
-        assert_eq!(log_out(&login.token), Outcome::LoggedOut);
+        assert_eq!(end(&login.token), Outcome::LoggedOut);
         insta::assert_snapshot!(given.events(), @r#"sari v3 session.ended.v1 {"user_id":"sari","session_id":"session 1","reason":"logged_out"}"#);
-        assert_eq!(log_out(&given.successor(&login.token)), Outcome::Ended);
+        assert_eq!(end(&given.successor(&login.token)), Outcome::Ended);
         assert_eq!(given.events(), "");
     }
 }

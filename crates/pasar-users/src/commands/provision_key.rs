@@ -38,18 +38,27 @@ pub(crate) enum Outcome {
     NotItsOwn,
 }
 
-pub(crate) fn provision_key(ctx: &mut Context<'_>, command: &ProvisionKey) -> Result<Outcome, Fault> {
+pub(crate) fn provision_key(
+    ctx: &mut Context<'_>,
+    command: &ProvisionKey,
+) -> Result<Outcome, Fault> {
     let key = match &command.key {
         Some(key) => key.clone(),
         None => FullKey::new(ctx.new_id(), ctx.random_bytes()),
     };
     let existing = api_keys::find(ctx, key.id)?;
-    if existing.as_ref().is_some_and(|row| row.revoked_at.is_some()) {
+    if existing
+        .as_ref()
+        .is_some_and(|row| row.revoked_at.is_some())
+    {
         return Ok(Outcome::Revoked);
     }
     let machine = users::find_machine(ctx, command.machine.as_str())?;
     let owner = machine.as_ref().map(|machine| machine.id);
-    if existing.as_ref().is_some_and(|row| Some(row.user_id) != owner) {
+    if existing
+        .as_ref()
+        .is_some_and(|row| Some(row.user_id) != owner)
+    {
         return Ok(Outcome::NotItsOwn);
     }
     let machine = provision_machine(ctx, command, machine)?;
@@ -142,10 +151,19 @@ mod tests {
 
     #[test]
     fn a_known_key_is_provisioned_in_a_new_database() {
-        let key = key_of(provision(&Given::nothing(), "demo kiosk", Role::Kiosk, None));
+        let key = key_of(provision(
+            &Given::nothing(),
+            "demo kiosk",
+            Role::Kiosk,
+            None,
+        ));
         let given = Given::nothing();
         assert!(key_of(provision(&given, "demo kiosk", Role::Kiosk, Some(&key))) == key);
-        let row = given.store.read_now(|tx| api_keys::find(tx, key.id)).unwrap().unwrap();
+        let row = given
+            .store
+            .read_now(|tx| api_keys::find(tx, key.id))
+            .unwrap()
+            .unwrap();
         assert!(key.has_hash(&row.secret_hash));
     }
 
@@ -154,7 +172,11 @@ mod tests {
         let given = Given::nothing();
         let key = key_of(provision(&given, "demo kiosk", Role::Kiosk, None));
         provision(&given, "demo kiosk", Role::Staff, Some(&key));
-        let row = given.store.read_now(|tx| api_keys::find(tx, key.id)).unwrap().unwrap();
+        let row = given
+            .store
+            .read_now(|tx| api_keys::find(tx, key.id))
+            .unwrap()
+            .unwrap();
         assert_eq!(row.roles, [Role::Staff]);
     }
 

@@ -14,7 +14,13 @@ pub(crate) struct RecordExport {
 
 pub(crate) fn record_export(ctx: &mut Context<'_>, command: &RecordExport) -> Result<(), Fault> {
     let RecordExport { user, origin } = command;
-    audit::record(ctx, AuditAction::UserExported, Some(*user), origin, AuditDetails::default())
+    audit::record(
+        ctx,
+        AuditAction::UserExported,
+        Some(*user),
+        origin,
+        AuditDetails::default(),
+    )
 }
 
 #[cfg(test)]
@@ -27,9 +33,16 @@ mod tests {
         let given = Given::nothing();
         let sari = given.registered("sari");
         given.events();
-        let command = RecordExport { user: sari, origin: given::origin() };
+        let command = RecordExport {
+            user: sari,
+            origin: given::origin(),
+        };
         given.run(move |ctx| record_export(ctx, &command));
         assert_eq!(given.events(), "");
-        assert!(given.rows().contains("audit of sari: user.exported"), "{}", given.rows());
+        assert!(
+            given.rows().contains("audit of sari: user.exported"),
+            "{}",
+            given.rows()
+        );
     }
 }

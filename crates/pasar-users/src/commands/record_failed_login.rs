@@ -18,7 +18,13 @@ pub(crate) fn record_failed_login(
     command: &RecordFailedLogin,
 ) -> Result<(), Fault> {
     let RecordFailedLogin { user, origin } = command;
-    audit::record(ctx, AuditAction::LoginFailed, *user, origin, AuditDetails::default())
+    audit::record(
+        ctx,
+        AuditAction::LoginFailed,
+        *user,
+        origin,
+        AuditDetails::default(),
+    )
 }
 
 #[cfg(test)]
@@ -32,7 +38,10 @@ mod tests {
         let sari = given.registered("sari");
         given.events();
         for user in [Some(sari), None] {
-            let command = RecordFailedLogin { user, origin: given::origin() };
+            let command = RecordFailedLogin {
+                user,
+                origin: given::origin(),
+            };
             given.run(move |ctx| record_failed_login(ctx, &command));
         }
         assert_eq!(given.events(), "");

@@ -31,10 +31,17 @@ mod tests {
         let key = given.key(sari, "till 2").id;
         given.events();
         given.run(move |ctx| record_key_use(ctx, key));
-        let row = given.store.read_now(|tx| api_keys::find(tx, key)).unwrap().unwrap();
+        let row = given
+            .store
+            .read_now(|tx| api_keys::find(tx, key))
+            .unwrap()
+            .unwrap();
         assert_eq!(row.last_used_at, Some(given.now()));
         assert!(is_news(None, given.now()));
-        assert!(!is_news(row.last_used_at, given.now() + Duration::from_secs(59)));
+        assert!(!is_news(
+            row.last_used_at,
+            given.now() + Duration::from_secs(59)
+        ));
         assert!(is_news(row.last_used_at, given.now() + PRECISION));
         assert_eq!(given.events(), "");
     }

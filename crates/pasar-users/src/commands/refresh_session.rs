@@ -33,7 +33,11 @@ pub(crate) struct RefreshSession {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The successor is valid now, or was made so a moment ago.
-    Refreshed { user: UserId, session: SessionId, roles: Vec<Role> },
+    Refreshed {
+        user: UserId,
+        session: SessionId,
+        roles: Vec<Role>,
+    },
     /// It was used before, too long ago. The session has ended.
     Reused,
     /// There is no such session, it is over, or it does not know the token.
@@ -44,7 +48,9 @@ pub(crate) fn refresh_session(
     ctx: &mut Context<'_>,
     command: &RefreshSession,
 ) -> Result<Outcome, Fault> {
-    let RefreshSession { presented, lives, .. } = command;
+    let RefreshSession {
+        presented, lives, ..
+    } = command;
     let live = |session: &SessionRow| session.is_live(ctx.now());
     let Some(session) = sessions::find(ctx, presented.session)?.filter(live) else {
         return Ok(Outcome::Invalid);
@@ -53,7 +59,9 @@ pub(crate) fn refresh_session(
         return Ok(Outcome::Invalid);
     };
     match presented.generation.cmp(&session.generation) {
-        Ordering::Equal if presented.hash() == session.token_hash => rotate(ctx, command, &session)?,
+        Ordering::Equal if presented.hash() == session.token_hash => {
+            rotate(ctx, command, &session)?;
+        }
         // Its tag is right, yet it is unknown: the database is older than the token, a restored one.
         Ordering::Equal | Ordering::Greater => return Ok(Outcome::Invalid),
         Ordering::Less => {
@@ -65,14 +73,14 @@ pub(crate) fn refresh_session(
             }
         }
     }
-    Ok(Outcome::Refreshed { user: user.id, session: session.id, roles: user.roles })
+    Ok(Outcome::Refreshed {
+        user: user.id,
+        session: session.id,
+        roles: user.roles,
+    })
 }
 
-fn rotate(
-    ctx: &Context<'_>,
-    command: &RefreshSession,
-    session: &SessionRow,
-) -> Result<(), Fault> {
+fn rotate(ctx: &Context<'_>, command: &RefreshSession, session: &SessionRow) -> Result<(), Fault> {
     let lives = command.lives;
     let expires_at = (ctx.now() + lives.idle).min(session.started_at + lives.longest);
     sessions::supersede(ctx, session, ctx.now() - lives.grace)?;
@@ -132,7 +140,10 @@ mod tests {
         let first = refresh(&given, &login.token);
         given.clock.advance(GRACE);
         assert_eq!(refresh(&given, &login.token), first);
-        assert!(matches!(refresh(&given, &given.successor(&login.token)), Outcome::Refreshed { .. }));
+        assert!(matches!(
+            refresh(&given, &given.successor(&login.token)),
+            Outcome::Refreshed { .. }
+        ));
     }
 
     #[test]
@@ -141,7 +152,10 @@ mod tests {
         refresh(&given, &login.token);
         refresh(&given, &given.successor(&login.token));
         given.clock.advance(GRACE);
-        assert!(matches!(refresh(&given, &login.token), Outcome::Refreshed { .. }));
+        assert!(matches!(
+            refresh(&given, &login.token),
+            Outcome::Refreshed { .. }
+        ));
     }
 
     #[test]
@@ -193,7 +207,10 @@ mod tests {
         assert_eq!(refresh(&given, &ahead), Outcome::Invalid);
         let other = RefreshToken::first(login.session, [9; 32]);
         assert_eq!(refresh(&given, &other), Outcome::Invalid);
-        assert!(matches!(refresh(&given, &login.token), Outcome::Refreshed { .. }));
+        assert!(matches!(
+            refresh(&given, &login.token),
+            Outcome::Refreshed { .. }
+        ));
     }
 
     proptest! {

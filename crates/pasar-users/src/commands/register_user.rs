@@ -24,7 +24,10 @@ pub(crate) enum Outcome {
     EmailTaken,
 }
 
-pub(crate) fn register_user(ctx: &mut Context<'_>, command: &RegisterUser) -> Result<Outcome, Fault> {
+pub(crate) fn register_user(
+    ctx: &mut Context<'_>,
+    command: &RegisterUser,
+) -> Result<Outcome, Fault> {
     let email = command.email.as_str();
     if users::find_by_email(ctx, email)?.is_some() {
         return Ok(Outcome::EmailTaken);

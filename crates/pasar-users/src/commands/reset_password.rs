@@ -36,13 +36,22 @@ pub(crate) fn reset_password(
     let Some(user) = users::find_by_email(ctx, &command.email)? else {
         return Ok(Outcome::Unknown);
     };
-    let user = UserRow { password_hash: Some(command.new_hash.clone()), ..user };
+    let user = UserRow {
+        password_hash: Some(command.new_hash.clone()),
+        ..user
+    };
     users::update(ctx, &user)?;
     let nowhere = Origin::default();
     ending::end_sessions(ctx, user.id, None, SessionEnd::PasswordChanged, &nowhere)?;
     users::emit(ctx, user.id, &UserPasswordChanged { user_id: user.id })?;
     let action = AuditAction::PasswordReset;
-    audit::record(ctx, action, Some(user.id), &nowhere, AuditDetails::default())?;
+    audit::record(
+        ctx,
+        action,
+        Some(user.id),
+        &nowhere,
+        AuditDetails::default(),
+    )?;
     Ok(Outcome::Reset(user.id))
 }
 
@@ -52,7 +61,10 @@ mod tests {
     use crate::given::Given;
 
     fn reset(given: &Given, email: &str) -> Outcome {
-        let command = ResetPassword { email: email.to_owned(), new_hash: "$new".to_owned() };
+        let command = ResetPassword {
+            email: email.to_owned(),
+            new_hash: "$new".to_owned(),
+        };
         given.run(move |ctx| reset_password(ctx, &command))
     }
 
@@ -73,6 +85,9 @@ mod tests {
 
     #[test]
     fn an_unknown_address_has_nothing_to_reset() {
-        assert_eq!(reset(&Given::nothing(), "nobody@example.com"), Outcome::Unknown);
+        assert_eq!(
+            reset(&Given::nothing(), "nobody@example.com"),
+            Outcome::Unknown
+        );
     }
 }

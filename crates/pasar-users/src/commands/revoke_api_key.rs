@@ -32,7 +32,11 @@ pub(crate) fn revoke_api_key(
         return Ok(Outcome::Unknown);
     }
     let revoked = ending::revoke_key(ctx, key.user_id, key.id, origin)?;
-    Ok(if revoked { Outcome::Revoked } else { Outcome::WasRevoked })
+    Ok(if revoked {
+        Outcome::Revoked
+    } else {
+        Outcome::WasRevoked
+    })
 }
 
 #[cfg(test)]
@@ -47,11 +51,18 @@ mod tests {
         let (first, second) = (given.key(sari, "till 1"), given.key(sari, "till 2"));
         given.events();
         let revoke = |key, owner| {
-            let command = RevokeApiKey { key, owner, origin: given::origin() };
+            let command = RevokeApiKey {
+                key,
+                owner,
+                origin: given::origin(),
+            };
             given.run(move |ctx| revoke_api_key(ctx, &command))
         };
         assert_eq!(revoke(first.id, Some(budi)), Outcome::Unknown);
-        assert_eq!(revoke(ApiKeyId::from_bytes([9; 16]), None), Outcome::Unknown);
+        assert_eq!(
+            revoke(ApiKeyId::from_bytes([9; 16]), None),
+            Outcome::Unknown
+        );
         assert_eq!(given.events(), "");
         assert_eq!(revoke(first.id, Some(sari)), Outcome::Revoked);
         assert_eq!(revoke(first.id, Some(sari)), Outcome::WasRevoked);

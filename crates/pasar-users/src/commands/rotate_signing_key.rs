@@ -55,7 +55,9 @@ pub(crate) fn rotate_signing_key(
         ctx.now()
     } else {
         // Never before the newest: the list is in the order in which its keys sign.
-        newest.map_or(ctx.now(), |key| key.signs_from).max(ctx.now() + PUBLISHED_AHEAD)
+        newest
+            .map_or(ctx.now(), |key| key.signs_from)
+            .max(ctx.now() + PUBLISHED_AHEAD)
     };
     if compromised {
         for key in &stored {
@@ -71,8 +73,17 @@ pub(crate) fn rotate_signing_key(
         Reason::Planned => "planned",
         Reason::Compromised => "compromised",
     };
-    let details = AuditDetails { reason: Some(reason.to_owned()), ..AuditDetails::default() };
-    audit::record(ctx, AuditAction::SigningKeyRotated, None, &Origin::default(), details)?;
+    let details = AuditDetails {
+        reason: Some(reason.to_owned()),
+        ..AuditDetails::default()
+    };
+    audit::record(
+        ctx,
+        AuditAction::SigningKeyRotated,
+        None,
+        &Origin::default(),
+        details,
+    )?;
     Ok(Outcome::Rotated { kid: key.kid })
 }
 
@@ -82,7 +93,10 @@ mod tests {
     use crate::{given::Given, signing_key::SigningKeys};
 
     fn rotate(given: &Given, reason: Reason) -> Outcome {
-        let command = RotateSigningKey { keyring: given.keyring.clone(), reason };
+        let command = RotateSigningKey {
+            keyring: given.keyring.clone(),
+            reason,
+        };
         given.run(move |ctx| rotate_signing_key(ctx, &command))
     }
 
@@ -90,7 +104,11 @@ mod tests {
         let keys = SigningKeys::default();
         let stored = given.store.read_now(signing_keys::all).unwrap();
         keys.load(&stored, &given.keyring).unwrap();
-        keys.jwks(given.now()).keys.into_iter().map(|key| key.kid).collect()
+        keys.jwks(given.now())
+            .keys
+            .into_iter()
+            .map(|key| key.kid)
+            .collect()
     }
 
     fn signer(given: &Given) -> String {
@@ -112,7 +130,7 @@ mod tests {
         let given = Given::nothing();
         let first = kid(rotate(&given, Reason::FirstStart));
         assert_eq!(rotate(&given, Reason::FirstStart), Outcome::NotNeeded);
-        assert_eq!(listed(&given), [first.clone()]);
+        assert_eq!(listed(&given), std::slice::from_ref(&first));
         assert_eq!(signer(&given), first);
     }
 
@@ -134,7 +152,7 @@ mod tests {
         rotate(&given, Reason::FirstStart);
         rotate(&given, Reason::Planned);
         let new = kid(rotate(&given, Reason::Compromised));
-        assert_eq!(listed(&given), [new.clone()]);
+        assert_eq!(listed(&given), std::slice::from_ref(&new));
         assert_eq!(signer(&given), new);
     }
 

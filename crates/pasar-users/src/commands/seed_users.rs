@@ -26,7 +26,9 @@ pub(crate) struct Seeded {
 }
 
 pub(crate) fn seed_users(ctx: &mut Context<'_>, count: u32) -> Result<Vec<Seeded>, Fault> {
-    (0..count.min(MOST_AT_ONCE)).map(|_| seed_user(ctx)).collect()
+    (0..count.min(MOST_AT_ONCE))
+        .map(|_| seed_user(ctx))
+        .collect()
 }
 
 fn seed_user(ctx: &mut Context<'_>) -> Result<Seeded, Fault> {
@@ -42,10 +44,20 @@ fn seed_user(ctx: &mut Context<'_>) -> Result<Seeded, Fault> {
         deleted_at: None,
         version: 1,
     };
-    let user = UserRow { machine: Some(format!("bench {}", user.id)), ..user };
+    let user = UserRow {
+        machine: Some(format!("bench {}", user.id)),
+        ..user
+    };
     users::insert(ctx, &user, 2)?;
     let name = user.id.to_string();
-    ctx.emit(&name, 1, &UserRegistered { user_id: user.id, roles: user.roles.clone() })?;
+    ctx.emit(
+        &name,
+        1,
+        &UserRegistered {
+            user_id: user.id,
+            roles: user.roles.clone(),
+        },
+    )?;
     let key = FullKey::new(ctx.new_id(), ctx.random_bytes());
     let row = ApiKeyRow {
         id: key.id,
@@ -60,7 +72,11 @@ fn seed_user(ctx: &mut Context<'_>) -> Result<Seeded, Fault> {
         revoked_at: None,
     };
     api_keys::insert(ctx, &row)?;
-    let event = ApiKeyCreated { user_id: user.id, api_key_id: key.id, scopes: Vec::new() };
+    let event = ApiKeyCreated {
+        user_id: user.id,
+        api_key_id: key.id,
+        scopes: Vec::new(),
+    };
     ctx.emit(&name, 2, &event)?;
     Ok(Seeded { user: user.id, key })
 }

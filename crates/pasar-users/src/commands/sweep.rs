@@ -155,7 +155,14 @@ mod tests {
         given.clock.advance(given::lives().idle);
         sweep(&given);
         let later = given.now() + SOON;
-        assert!(given.store.due_timers(later, 100).unwrap().iter().any(|timer| timer.due == later));
+        assert!(
+            given
+                .store
+                .due_timers(later, 100)
+                .unwrap()
+                .iter()
+                .any(|timer| timer.due == later)
+        );
     }
 
     #[test]

@@ -87,13 +87,19 @@ pub(crate) fn revoke(ctx: &Context<'_>, key: ApiKeyId) -> Result<bool, Fault> {
 }
 
 pub(crate) fn touch(ctx: &Context<'_>, key: ApiKeyId) -> Result<(), Fault> {
-    ctx.execute("UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1", &[&key, &ctx.now()])?;
+    ctx.execute(
+        "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1",
+        &[&key, &ctx.now()],
+    )?;
     Ok(())
 }
 
 /// Takes away the names that a user gave to their keys.
 pub(crate) fn scrub(ctx: &Context<'_>, user: UserId) -> Result<(), Fault> {
-    ctx.execute("UPDATE api_keys SET name = 'deleted' WHERE user_id = ?1", &[&user])?;
+    ctx.execute(
+        "UPDATE api_keys SET name = 'deleted' WHERE user_id = ?1",
+        &[&user],
+    )?;
     Ok(())
 }
 

@@ -3,12 +3,7 @@
 use std::time::Duration;
 
 use pasar_contracts::api::users::{AuditAction, AuditDetails, AuditEntry};
-use pasar_store::{
-    context::Context,
-    fault::Fault,
-    tx::Row,
-    value::Json,
-};
+use pasar_store::{context::Context, fault::Fault, tx::Row, value::Json};
 use pasar_types::{
     id::{AuditEntryId, UserId},
     time::Timestamp,
@@ -31,13 +26,24 @@ pub(crate) fn record(
         "audit entry",
         "INSERT INTO audit (id, at, actor, action, user_id, source, details)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        &[&id, &ctx.now(), &actor, &word(action)?, &user, &origin.source, &Json(details)],
+        &[
+            &id,
+            &ctx.now(),
+            &actor,
+            &word(action)?,
+            &user,
+            &origin.source,
+            &Json(details),
+        ],
     )
 }
 
 /// Takes away where what is told about a user came from.
 pub(crate) fn scrub(ctx: &Context<'_>, user: UserId) -> Result<(), Fault> {
-    ctx.execute("UPDATE audit SET source = NULL WHERE user_id = ?1", &[&user])?;
+    ctx.execute(
+        "UPDATE audit SET source = NULL WHERE user_id = ?1",
+        &[&user],
+    )?;
     Ok(())
 }
 

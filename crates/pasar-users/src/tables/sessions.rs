@@ -72,7 +72,13 @@ pub(crate) fn rotate(
         "UPDATE sessions SET generation = generation + 1, token_hash = ?3, last_refreshed_at = ?4,
                              expires_at = ?5
          WHERE id = ?1 AND generation = ?2 AND ended IS NULL",
-        &[&session.id, &session.generation, successor_hash, &ctx.now(), &expires_at],
+        &[
+            &session.id,
+            &session.generation,
+            successor_hash,
+            &ctx.now(),
+            &expires_at,
+        ],
     )
 }
 
@@ -111,7 +117,10 @@ pub(crate) fn end(
     session: SessionId,
     reason: SessionEnd,
 ) -> Result<bool, Fault> {
-    ctx.execute("DELETE FROM superseded_tokens WHERE session_id = ?1", &[&session])?;
+    ctx.execute(
+        "DELETE FROM superseded_tokens WHERE session_id = ?1",
+        &[&session],
+    )?;
     let rows = ctx.execute(
         "UPDATE sessions SET ended = ?2, expires_at = ?3 WHERE id = ?1 AND ended IS NULL",
         &[&session, &word(reason), &ctx.now()],
@@ -139,7 +148,11 @@ pub(crate) fn not_ended(tx: &Tx<'_>, user: UserId) -> Result<Vec<SessionId>, Fau
 }
 
 /// Sessions that are over but have not been ended.
-pub(crate) fn expired(tx: &Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<(SessionId, UserId)>, Fault> {
+pub(crate) fn expired(
+    tx: &Tx<'_>,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<(SessionId, UserId)>, Fault> {
     tx.query_all(
         "SELECT id, user_id FROM sessions WHERE expires_at <= ?1 AND ended IS NULL
          ORDER BY expires_at LIMIT ?2",
@@ -160,7 +173,10 @@ pub(crate) fn delete_ended(ctx: &Context<'_>, before: Timestamp, limit: u32) -> 
 
 /// Takes away what says where and by what a user's sessions were used.
 pub(crate) fn scrub(ctx: &Context<'_>, user: UserId) -> Result<(), Fault> {
-    ctx.execute("UPDATE sessions SET source = NULL, user_agent = NULL WHERE user_id = ?1", &[&user])?;
+    ctx.execute(
+        "UPDATE sessions SET source = NULL, user_agent = NULL WHERE user_id = ?1",
+        &[&user],
+    )?;
     Ok(())
 }
 

@@ -9,12 +9,22 @@ pub(crate) fn insert(ctx: &Context<'_>, key: &StoredKey) -> Result<(), Fault> {
         "signing key",
         "INSERT INTO signing_keys (kid, public_key, sealed_seed, created_at, signs_from)
          VALUES (?1, ?2, ?3, ?4, ?5)",
-        &[&key.kid, &key.public_key, &key.sealed_seed, &key.created_at, &key.signs_from],
+        &[
+            &key.kid,
+            &key.public_key,
+            &key.sealed_seed,
+            &key.created_at,
+            &key.signs_from,
+        ],
     )
 }
 
 pub(crate) fn delete(ctx: &Context<'_>, kid: &str) -> Result<(), Fault> {
-    ctx.execute_one("signing key", "DELETE FROM signing_keys WHERE kid = ?1", &[&kid])
+    ctx.execute_one(
+        "signing key",
+        "DELETE FROM signing_keys WHERE kid = ?1",
+        &[&kid],
+    )
 }
 
 /// All of them, in the order in which they sign. There are a handful.

@@ -35,7 +35,11 @@ impl UserRow {
     pub(crate) fn into_user(self) -> User {
         User {
             id: self.id,
-            kind: if self.machine.is_some() { UserKind::Machine } else { UserKind::Person },
+            kind: if self.machine.is_some() {
+                UserKind::Machine
+            } else {
+                UserKind::Person
+            },
             email: self.email,
             name: self.name,
             roles: self.roles,
