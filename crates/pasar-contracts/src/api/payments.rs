@@ -172,6 +172,7 @@ pub struct PaymentDetail {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PaymentRefundState)]
 pub enum RefundState {
     Requested,
     Succeeded,
@@ -194,6 +195,7 @@ impl RefundState {
 
 /// Money given back, whole or part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PaymentRefund)]
 pub struct Refund {
     pub id: RefundId,
     pub state: RefundState,
@@ -333,6 +335,7 @@ pub enum ActionOutcome {
 #[serde(deny_unknown_fields)]
 pub struct ActionQuery {
     /// `complete` if absent.
+    #[param(inline)]
     pub outcome: Option<ActionOutcome>,
 }
 
