@@ -17,6 +17,8 @@ CREATE TABLE users (
     -- Events emitted under this user's id.
     keyversion    BIGINT NOT NULL CHECK (keyversion >= 1)
 ) WITHOUT ROWID;
+-- Each start asks whether there is an admin.
+CREATE INDEX users_admins ON users (id) WHERE roles LIKE '%"admin"%';
 
 -- A login: a family of refresh tokens of which the newest is known by its hash.
 CREATE TABLE sessions (
@@ -54,6 +56,8 @@ CREATE TABLE api_keys (
     scopes       TEXT NOT NULL,
     -- JSON; absent for the general limit.
     rate_limit   TEXT,
+    -- The key that asked for it; absent if a person did. It is revoked with that one.
+    made_by      BLOB,
     created_at   BIGINT NOT NULL,
     last_used_at BIGINT,
     revoked_at   BIGINT

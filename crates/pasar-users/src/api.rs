@@ -16,7 +16,7 @@ use axum::Router;
 use http::{HeaderName, header::CACHE_CONTROL};
 use pasar_chassis::{
     openapi,
-    problem::{FieldError, Problem},
+    problem::{Chain, FieldError, Problem},
 };
 use pasar_contracts::problem::ProblemType;
 use pasar_store::{
@@ -89,7 +89,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::Throttled(wait) => Self::new(ProblemType::TooManyRequests).retry_after(wait),
             Refusal::Busy(wait) => Self::new(ProblemType::Overloaded).retry_after(wait),
-            Refusal::Sign(error) => Self::from(Fault::Bug(error.to_string())),
+            Refusal::Sign(error) => Self::from(Fault::Bug(Chain(&error).to_string())),
             Refusal::Fault(fault) => fault.into(),
         }
     }

@@ -195,7 +195,7 @@ impl Given {
             rate_limit: None,
             maker: Maker {
                 roles: vec![Role::Customer],
-                scopes: None,
+                key: None,
             },
             origin: origin(),
         };

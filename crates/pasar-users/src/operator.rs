@@ -63,7 +63,7 @@ pub struct SeededUser {
 pub enum Rotation {
     /// The old key's tokens stay valid until they end.
     Planned,
-    /// A key has leaked: every access token is refused at once.
+    /// A key has leaked: every access token is refused as soon as the new key is taken up.
     Compromised,
 }
 

@@ -134,10 +134,14 @@ pub(crate) fn api_keys(
     stretch: Stretch<ApiKeyId>,
 ) -> Result<Vec<ApiKey>, Fault> {
     tx.query_all(
-        "SELECT id, user_id, name, secret_hash, roles, scopes, rate_limit, created_at, last_used_at,
-                revoked_at
+        "SELECT id, user_id, name, secret_hash, roles, scopes, rate_limit, made_by, created_at,
+                last_used_at, revoked_at
          FROM api_keys WHERE user_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
-        &[&user, &before(stretch.after.as_ref().map(ApiKeyId::as_bytes)), &rows(stretch.limit)],
+        &[
+            &user,
+            &before(stretch.after.as_ref().map(ApiKeyId::as_bytes)),
+            &rows(stretch.limit),
+        ],
         |row| api_keys::read(row).map(ApiKeyRow::into_api_key),
     )
 }

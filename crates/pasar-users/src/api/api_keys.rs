@@ -156,7 +156,8 @@ async fn get_api_key(
 
 /// Revoke an API key
 ///
-/// For good. One's own; an admin revokes anybody's. It is refused within ten seconds.
+/// For good, and with it the keys that it has made. One's own; an admin revokes anybody's. It is
+/// refused within ten seconds.
 #[utoipa::path(
     delete, path = "/v1/api-keys/{id}", tag = "users", operation_id = "deleteApiKey",
     params(("id" = ApiKeyId, Path, description = "The key.")),

@@ -13,7 +13,7 @@ use pasar_types::id::UserId;
 
 use crate::{
     authentication::Asking,
-    commands::create_api_key::Maker,
+    commands::create_api_key::{Maker, MakingKey},
     source::{self, Origin},
 };
 
@@ -59,8 +59,11 @@ impl Account {
 
     /// What the credentials may hand on.
     pub(super) fn maker(&self) -> Maker {
-        let scopes = match self.identity.actor {
-            Actor::ApiKey { .. } => Some(self.identity.scopes.clone()),
+        let key = match self.identity.actor {
+            Actor::ApiKey { key, .. } => Some(MakingKey {
+                id: key,
+                scopes: self.identity.scopes.clone(),
+            }),
             Actor::Anonymous
             | Actor::User(_)
             | Actor::Service(_)
@@ -69,7 +72,7 @@ impl Account {
         };
         Maker {
             roles: self.identity.roles.clone(),
-            scopes,
+            key,
         }
     }
 }

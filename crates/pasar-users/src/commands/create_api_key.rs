@@ -5,7 +5,7 @@ use pasar_contracts::{
     events::users::ApiKeyCreated,
 };
 use pasar_store::{context::Context, fault::Fault};
-use pasar_types::id::UserId;
+use pasar_types::id::{ApiKeyId, UserId};
 
 use crate::{
     account::{Name, Roles},
@@ -32,8 +32,14 @@ pub(crate) struct CreateApiKey {
 #[derive(Clone, Debug)]
 pub(crate) struct Maker {
     pub(crate) roles: Vec<Role>,
-    /// Those of an API key; a person is not limited to scopes.
-    pub(crate) scopes: Option<Vec<String>>,
+    /// The API key that asks; absent for a person, who is not limited to scopes.
+    pub(crate) key: Option<MakingKey>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct MakingKey {
+    pub(crate) id: ApiKeyId,
+    pub(crate) scopes: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -75,11 +81,8 @@ pub(crate) fn create_api_key(
     if !not_held.is_empty() {
         return Ok(Outcome::RolesNotHeld(not_held));
     }
-    if maker
-        .scopes
-        .as_ref()
-        .is_some_and(|scopes| !command.scopes.within(scopes))
-    {
+    let covers = |key: &MakingKey| command.scopes.within(&key.scopes);
+    if !maker.key.as_ref().is_none_or(covers) {
         return Ok(Outcome::ScopesNotHeld);
     }
     if !is_own_rate_limit(command.rate_limit) && !held(&Role::Admin) {
@@ -98,6 +101,7 @@ pub(crate) fn create_api_key(
         roles: roles.as_slice().to_vec(),
         scopes: command.scopes.as_slice().to_vec(),
         rate_limit: command.rate_limit,
+        made_by: maker.key.as_ref().map(|key| key.id),
         created_at: ctx.now(),
         last_used_at: None,
         revoked_at: None,
@@ -147,7 +151,7 @@ mod tests {
             rate_limit: None,
             maker: Maker {
                 roles: vec![Role::Customer],
-                scopes: None,
+                key: None,
             },
             origin: given::origin(),
         }
@@ -200,7 +204,10 @@ mod tests {
         let sari = given.registered("sari");
         let by_key = |scope: &str| {
             let mut command = wanted(sari, &[Role::Customer], &[scope]);
-            command.maker.scopes = Some(vec!["subscribe:orders.*".to_owned()]);
+            command.maker.key = Some(MakingKey {
+                id: given.key(sari, "till 1").id,
+                scopes: vec!["subscribe:orders.*".to_owned()],
+            });
             create(&given, command)
         };
         assert!(by_key("publish:client") == Outcome::ScopesNotHeld);

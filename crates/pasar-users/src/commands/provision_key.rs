@@ -70,6 +70,7 @@ pub(crate) fn provision_key(
         roles: command.roles.as_slice().to_vec(),
         scopes: command.scopes.as_slice().to_vec(),
         rate_limit: command.rate_limit,
+        made_by: None,
         created_at: existing.as_ref().map_or(ctx.now(), |row| row.created_at),
         last_used_at: existing.as_ref().and_then(|row| row.last_used_at),
         revoked_at: None,

@@ -1,4 +1,5 @@
-//! Revokes an API key for good.
+//! Revokes an API key for good, and with it the keys that it has made: who has copied a key may have
+//! made themselves another.
 
 use pasar_store::{context::Context, fault::Fault};
 use pasar_types::id::{ApiKeyId, UserId};
@@ -32,6 +33,11 @@ pub(crate) fn revoke_api_key(
         return Ok(Outcome::Unknown);
     }
     let revoked = ending::revoke_key(ctx, key.user_id, key.id, origin)?;
+    let mut made = api_keys::made_by(ctx, key.user_id, key.id)?;
+    while let Some(next) = made.pop() {
+        ending::revoke_key(ctx, key.user_id, next, origin)?;
+        made.extend(api_keys::made_by(ctx, key.user_id, next)?);
+    }
     Ok(if revoked {
         Outcome::Revoked
     } else {

@@ -26,7 +26,7 @@ pub(crate) enum Reason {
     Age(Duration),
     /// The operator wants it. The keys overlap.
     Planned,
-    /// A key has leaked: all are dropped at once, and with them every access token.
+    /// A key has leaked: all are dropped, and with them every access token.
     Compromised,
 }
 

@@ -67,6 +67,7 @@ fn seed_user(ctx: &mut Context<'_>) -> Result<Seeded, Fault> {
         roles: user.roles,
         scopes: Vec::new(),
         rate_limit: Some(RateLimit::Unlimited),
+        made_by: None,
         created_at: ctx.now(),
         last_used_at: None,
         revoked_at: None,

@@ -21,6 +21,8 @@ pub(crate) struct ApiKeyRow {
     pub(crate) roles: Vec<Role>,
     pub(crate) scopes: Vec<String>,
     pub(crate) rate_limit: Option<RateLimit>,
+    /// The key that asked for it, if no person did.
+    pub(crate) made_by: Option<ApiKeyId>,
     pub(crate) created_at: Timestamp,
     pub(crate) last_used_at: Option<Timestamp>,
     pub(crate) revoked_at: Option<Timestamp>,
@@ -45,8 +47,9 @@ impl ApiKeyRow {
 pub(crate) fn insert(ctx: &Context<'_>, key: &ApiKeyRow) -> Result<(), Fault> {
     ctx.execute_one(
         "api key",
-        "INSERT INTO api_keys (id, user_id, name, secret_hash, roles, scopes, rate_limit, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO api_keys (id, user_id, name, secret_hash, roles, scopes, rate_limit, made_by,
+                               created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         &[
             &key.id,
             &key.user_id,
@@ -55,6 +58,7 @@ pub(crate) fn insert(ctx: &Context<'_>, key: &ApiKeyRow) -> Result<(), Fault> {
             &Json(&key.roles),
             &Json(&key.scopes),
             &key.rate_limit.map(Json),
+            &key.made_by,
             &key.created_at,
         ],
     )
@@ -105,8 +109,8 @@ pub(crate) fn scrub(ctx: &Context<'_>, user: UserId) -> Result<(), Fault> {
 
 pub(crate) fn find(tx: &Tx<'_>, id: ApiKeyId) -> Result<Option<ApiKeyRow>, Fault> {
     tx.query_opt(
-        "SELECT id, user_id, name, secret_hash, roles, scopes, rate_limit, created_at, last_used_at,
-                revoked_at
+        "SELECT id, user_id, name, secret_hash, roles, scopes, rate_limit, made_by, created_at,
+                last_used_at, revoked_at
          FROM api_keys WHERE id = ?1",
         &[&id],
         read,
@@ -118,6 +122,16 @@ pub(crate) fn not_revoked(tx: &Tx<'_>, user: UserId) -> Result<Vec<ApiKeyId>, Fa
     tx.query_all(
         "SELECT id FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL ORDER BY id LIMIT 1000",
         &[&user],
+        |row| row.get(0),
+    )
+}
+
+/// The keys that a key has made and that are not revoked.
+pub(crate) fn made_by(tx: &Tx<'_>, user: UserId, key: ApiKeyId) -> Result<Vec<ApiKeyId>, Fault> {
+    tx.query_all(
+        "SELECT id FROM api_keys WHERE user_id = ?1 AND made_by = ?2 AND revoked_at IS NULL
+         ORDER BY id LIMIT 1000",
+        &[&user, &key],
         |row| row.get(0),
     )
 }
@@ -135,8 +149,9 @@ pub(crate) fn read(row: &Row<'_>) -> Result<ApiKeyRow, Fault> {
         roles: row.json(4)?,
         scopes: row.json(5)?,
         rate_limit,
-        created_at: row.get(7)?,
-        last_used_at: row.get(8)?,
-        revoked_at: row.get(9)?,
+        made_by: row.get(7)?,
+        created_at: row.get(8)?,
+        last_used_at: row.get(9)?,
+        revoked_at: row.get(10)?,
     })
 }

@@ -114,6 +114,31 @@ async fn a_revoked_key_opens_nothing() {
 }
 
 #[tokio::test]
+async fn with_a_key_go_the_keys_that_it_made() {
+    let house = House::open().await;
+    let (_, sari) = house.person("sari", &[Role::Customer]).await;
+    let stolen = house.create_key(&sari, &wanted()).await;
+    let other = house.create_key(&sari, &wanted()).await;
+    let thief = house.key_identity(&stolen.secret).await;
+    let second = house.create_key(&thief, &wanted()).await;
+    let thief = house.key_identity(&second.secret).await;
+    let third = house.create_key(&thief, &wanted()).await;
+
+    let path = format!("/v1/api-keys/{}", stolen.api_key.id);
+    house
+        .client
+        .delete(&path)
+        .as_(sari)
+        .send()
+        .await
+        .expect(204);
+    for key in [stolen, second, third] {
+        assert_eq!(house.verify_key(&key.secret).await, None);
+    }
+    assert!(house.verify_key(&other.secret).await.is_some());
+}
+
+#[tokio::test]
 async fn an_admin_finds_and_revokes_anybodys_key() {
     let house = House::open().await;
     let (user, sari) = house.person("sari", &[Role::Customer]).await;

@@ -43,17 +43,17 @@ async fn a_wrong_password_and_an_unknown_address_are_answered_alike() {
 async fn a_wrong_password_and_an_unknown_address_take_as_long() {
     let house = House::open().await;
     house.register("sari").await;
-    let median = async |name: &str| {
-        let mut spans = Vec::new();
-        for _ in 0..5 {
-            let began = Instant::now();
-            house.try_login(name, "wrong password").await.expect(401);
-            spans.push(began.elapsed());
-        }
-        spans.sort_unstable();
-        spans[2]
+    let answered = async |name: &str| {
+        let began = Instant::now();
+        house.try_login(name, "wrong password").await.expect(401);
+        began.elapsed()
     };
-    let (known, unknown) = (median("sari").await, median("nobody").await);
+    // The quickest of each, by turns: what else the machine does only ever adds.
+    let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+    for _ in 0..5 {
+        known = known.min(answered("sari").await);
+        unknown = unknown.min(answered("nobody").await);
+    }
     assert!(unknown > known / 3, "unknown {unknown:?}, known {known:?}");
     assert!(known > unknown / 3, "unknown {unknown:?}, known {known:?}");
 }
