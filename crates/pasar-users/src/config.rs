@@ -12,9 +12,9 @@ pub struct Config {
     /// The account that the first start makes.
     pub admin_email: String,
     /// How long an access token lives, 60 to 3,600.
-    pub access_token_secs: u64,
+    pub access_token_s: u64,
     /// How long a refresh token that was used still gets the same successor, 0 to 300.
-    pub refresh_grace_secs: u64,
+    pub refresh_grace_s: u64,
     /// A session that is not refreshed for so long ends.
     pub session_idle_days: u32,
     /// A session ends after so long in any case.
@@ -39,8 +39,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             admin_email: "admin@localhost".to_owned(),
-            access_token_secs: 600,
-            refresh_grace_secs: 30,
+            access_token_s: 600,
+            refresh_grace_s: 30,
             session_idle_days: 30,
             session_max_days: 180,
             signing_key_days: 90,
@@ -55,13 +55,13 @@ impl Config {
     pub fn check(&self) -> Result<(), InvalidConfig> {
         let rules = [
             (
-                (60..=3_600).contains(&self.access_token_secs),
-                "access_token_secs",
+                (60..=3_600).contains(&self.access_token_s),
+                "access_token_s",
                 "60 to 3600",
             ),
             (
-                self.refresh_grace_secs <= 300,
-                "refresh_grace_secs",
+                self.refresh_grace_s <= 300,
+                "refresh_grace_s",
                 "0 to 300",
             ),
             (
@@ -92,7 +92,7 @@ impl Config {
     }
 
     pub(crate) const fn access_token_life(&self) -> Duration {
-        Duration::from_secs(self.access_token_secs)
+        Duration::from_secs(self.access_token_s)
     }
 
     pub(crate) fn signing_key_age(&self) -> Duration {
@@ -105,7 +105,7 @@ impl Config {
 
     pub(crate) fn lives(&self) -> SessionLives {
         SessionLives {
-            grace: Duration::from_secs(self.refresh_grace_secs),
+            grace: Duration::from_secs(self.refresh_grace_s),
             idle: DAY * self.session_idle_days,
             longest: DAY * self.session_max_days,
         }
@@ -132,8 +132,8 @@ mod tests {
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        insta::assert_snapshot!(refused(|c| c.access_token_secs = 86_400), @"users.access_token_secs must be 60 to 3600");
-        insta::assert_snapshot!(refused(|c| c.refresh_grace_secs = 301), @"users.refresh_grace_secs must be 0 to 300");
+        insta::assert_snapshot!(refused(|c| c.access_token_s = 86_400), @"users.access_token_s must be 60 to 3600");
+        insta::assert_snapshot!(refused(|c| c.refresh_grace_s = 301), @"users.refresh_grace_s must be 0 to 300");
         insta::assert_snapshot!(refused(|c| c.session_max_days = 29), @"users.session_max_days must be session_idle_days to 3650");
         insta::assert_snapshot!(refused(|c| c.password_hash.memory_kib = 1_024), @"users.password_hash.memory_kib must be 19456 to 1048576");
         insta::assert_snapshot!(refused(|c| c.password_hash.queue = 0), @"users.password_hash.queue must be 1 to 10000");
