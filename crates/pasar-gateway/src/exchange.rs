@@ -1,0 +1,336 @@
+//! One request, from its head to its answer: checked, identified, counted, passed on, answered.
+//!
+//! Everything here is on the path of every request. It allocates for what it hands on, not to decide.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version,
+    header::{CONNECTION, ORIGIN},
+    request::Parts,
+};
+use hyper::body::Incoming;
+use pasar_chassis::{
+    cause::Arrival,
+    identity::{ClientAddress, Identity},
+    problem::Problem,
+};
+use pasar_contracts::problem::ProblemType;
+use pasar_store::cause::Actor;
+use tower::Service;
+use tracing::Instrument;
+
+use crate::{
+    access_log::Line,
+    answer,
+    authentication::{Allowance, Verified},
+    compression,
+    credential::Credential,
+    forwarding::{self, Origin},
+    gateway::Gateway,
+    rate_limit::Counted,
+    request_head,
+    response_body::{ResponseBody, StreamEnd},
+    routes::Target,
+    server::connection::Connection,
+    session_cookie::Step,
+};
+
+/// What is remembered of a request until it is answered.
+struct Exchange<'g> {
+    method: Method,
+    uri: Uri,
+    arrival: Arrival,
+    began: Duration,
+    request_id: Option<HeaderValue>,
+    cross_origin: Option<HeaderValue>,
+    takes_gzip: bool,
+    target: Option<&'g Target>,
+    credential: Credential,
+    caller: Option<Arc<Verified>>,
+    counted: Option<Counted>,
+}
+
+/// Where passwords are tried and accounts made.
+const LOGIN_PATHS: [&str; 2] = ["/v1/auth/login", "/v1/auth/register"];
+/// Asked by machines that must always get an answer.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+impl Gateway {
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        connection: Arc<Connection>,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
+        let open = connection.begin(request.version());
+        let (parts, body) = request.into_parts();
+        let arrival = Arrival::new(&*self.clock, &*self.ids, &parts.headers);
+        let flow = arrival.flow.to_string();
+        // An error span is there whatever the filter says, and with it the flow of each line.
+        let span = tracing::error_span!("request", flow = flow.as_str());
+        let mut exchange = Exchange {
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            began: self.clock.monotonic(),
+            request_id: answer::request_id(&parts.headers),
+            cross_origin: parts.headers.get(ORIGIN).cloned(),
+            takes_gzip: self.compresses && compression::is_wanted(&parts.headers, parts.uri.path()),
+            target: self.routes.find(parts.uri.path()),
+            credential: Credential::None,
+            caller: None,
+            counted: None,
+            arrival,
+        };
+        let passed = self
+            .pass(&mut exchange, parts, body, &connection)
+            .instrument(span)
+            .await;
+        let response = match passed {
+            Ok(response) => answer::as_problem(response),
+            Err(problem) => problem.into_response(),
+        };
+        let response = if exchange.takes_gzip {
+            compression::compress(response).await
+        } else {
+            response
+        };
+        let (mut head, body) = response.into_parts();
+        self.write_fields(&exchange, flow, &mut head.headers);
+        self.note(&exchange, head.status);
+        let end = self.stream_end(&exchange, &head.headers);
+        Response::from_parts(head, ResponseBody::new(body, open, end))
+    }
+
+    /// Whatever is wrong with a request, its body is let go of in a way that leaves the answer readable.
+    async fn pass<'g>(
+        &'g self,
+        exchange: &mut Exchange<'g>,
+        mut parts: Parts,
+        body: Incoming,
+        connection: &Connection,
+    ) -> Result<Response, Problem> {
+        let admitted = match request_head::check(&parts, &self.limits) {
+            Ok(()) => match self.cors.preflight(&parts) {
+                Some(preflight) => return Ok(preflight),
+                None => self.admit(exchange, &mut parts, connection).await,
+            },
+            Err(problem) => Err(Self::and_close(problem, &parts)),
+        };
+        let (target, step) = match admitted {
+            Ok(admitted) => admitted,
+            Err(problem) => {
+                self.body_rules.dismiss(body, &parts.headers);
+                return Err(problem);
+            }
+        };
+        let (body, verdict) = self.body_rules.guard(body, &parts.headers);
+        let body = match step {
+            Some(step) => step.body(&mut parts.headers)?.unwrap_or(body),
+            None => body,
+        };
+        forwarding::strip(&mut parts.headers);
+        let called = self.call(target, Request::from_parts(parts, body)).await;
+        if let Some(kind) = verdict.problem() {
+            return Err(request_head::body_problem(kind, &self.limits));
+        }
+        match step {
+            Some(step) => step.apply(called?).await,
+            None if exchange.method == Method::OPTIONS => called.map(answer::options),
+            None => called,
+        }
+    }
+
+    /// Decides who it is, whether it is one too many, and where it goes; the service is told the former.
+    async fn admit<'g>(
+        &'g self,
+        exchange: &mut Exchange<'g>,
+        parts: &mut Parts,
+        connection: &Connection,
+    ) -> Result<(&'g Target, Option<Step>), Problem> {
+        let origin = self.proxies.origin(connection.peer, &parts.headers);
+        let step = Step::of(parts);
+        exchange.credential = Credential::read(&parts.headers);
+        self.judge_cookie(exchange, parts, step)?;
+        exchange.caller = self.identify(exchange, origin).await?;
+        self.count(exchange, parts, origin)?;
+        let target = exchange
+            .target
+            .ok_or_else(|| Problem::new(ProblemType::NotFound))?;
+        let caller = exchange.caller.as_ref();
+        let identity = caller.map_or_else(Identity::anonymous, |caller| caller.identity.clone());
+        parts.extensions.insert(identity);
+        parts.extensions.insert(ClientAddress(Some(origin.address)));
+        parts.extensions.insert(origin);
+        parts.extensions.insert(exchange.arrival.clone());
+        Ok((target, step))
+    }
+
+    /// A cookie counts only for our own pages. Steps of a page's session take no other credential.
+    fn judge_cookie(
+        &self,
+        exchange: &mut Exchange<'_>,
+        parts: &Parts,
+        step: Option<Step>,
+    ) -> Result<(), Problem> {
+        let is_cookie = matches!(exchange.credential, Credential::Cookie(_));
+        let counts = (is_cookie || step.is_some())
+            && self.own_origins.accepts(&exchange.method, &parts.headers)?;
+        if is_cookie && !counts {
+            exchange.credential = Credential::None;
+        }
+        Ok(())
+    }
+
+    /// Counts the request against the quota of whoever makes it.
+    fn count(
+        &self,
+        exchange: &mut Exchange<'_>,
+        parts: &Parts,
+        origin: Origin,
+    ) -> Result<(), Problem> {
+        let now = exchange.began;
+        let path = parts.uri.path();
+        if PROBES.contains(&path) {
+            return Ok(());
+        }
+        exchange.counted = match &exchange.caller {
+            None => self.rate_limiter.count_address(origin.address, now),
+            Some(caller) => match &caller.allowance {
+                Allowance::Unlimited => None,
+                Allowance::General => self.rate_limiter.count_client(caller.client, None, now),
+                Allowance::Own(own) => {
+                    self.rate_limiter
+                        .count_client(caller.client, Some(own), now)
+                }
+            },
+        };
+        self.enforce(exchange.counted.as_ref())?;
+        if exchange.method == Method::POST && LOGIN_PATHS.contains(&path) {
+            let counted = self.rate_limiter.count_login(origin.address, now);
+            exchange.counted = counted.or(exchange.counted.take());
+            self.enforce(exchange.counted.as_ref())?;
+        }
+        Ok(())
+    }
+
+    async fn identify(
+        &self,
+        exchange: &mut Exchange<'_>,
+        origin: Origin,
+    ) -> Result<Option<Arc<Verified>>, Problem> {
+        let Some(secret) = exchange.credential.secret() else {
+            return match exchange.credential {
+                Credential::Unreadable => Err(Problem::unauthenticated()
+                    .detail("expected one Authorization header: Bearer and a token or API key")),
+                Credential::None | Credential::Bearer(_) | Credential::Cookie(_) => Ok(None),
+            };
+        };
+        if let Some(known) = self.authenticator.recall(secret) {
+            return Ok(Some(known));
+        }
+        // Whoever guesses is held to what strangers may do.
+        let exhausted = self
+            .rate_limiter
+            .is_exhausted(origin.address, exchange.began);
+        self.enforce(exhausted.as_ref())?;
+        match self.authenticator.verify(secret).await {
+            Ok(verified) => Ok(Some(verified)),
+            Err(problem) if problem.kind() != ProblemType::Unauthenticated => Err(problem),
+            // A page whose session has ended goes on as a stranger until it logs in again.
+            Err(_) if matches!(exchange.credential, Credential::Cookie(_)) => Ok(None),
+            Err(problem) => {
+                self.meters.unauthenticated.increment(1);
+                exchange.counted = self
+                    .rate_limiter
+                    .count_address(origin.address, exchange.began);
+                Err(problem)
+            }
+        }
+    }
+
+    fn enforce(&self, counted: Option<&Counted>) -> Result<(), Problem> {
+        match counted.and_then(|counted| counted.verdict.wait) {
+            None => Ok(()),
+            Some(wait) => {
+                self.meters.limited.increment(1);
+                Err(Problem::new(ProblemType::TooManyRequests).retry_after(wait))
+            }
+        }
+    }
+
+    /// Calls the service, for as long as a request may take. Whatever happens in it, there is an answer.
+    async fn call(&self, target: &Target, request: Request<Body>) -> Result<Response, Problem> {
+        let mut router = target.router.clone();
+        let called = AssertUnwindSafe(router.call(request)).catch_unwind();
+        match tokio::time::timeout(self.request_timeout, called).await {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Err(_)) => {
+                self.meters.panics.increment(1);
+                Err(Problem::defect("a service panicked while it answered"))
+            }
+            Err(_) => {
+                self.meters.timeouts.increment(1);
+                Err(Problem::new(ProblemType::Timeout))
+            }
+        }
+    }
+
+    /// What follows a head that can be read in two ways is not read as a request.
+    fn and_close(problem: Problem, parts: &Parts) -> Problem {
+        if parts.version < Version::HTTP_2 {
+            problem.header(CONNECTION, HeaderValue::from_static("close"))
+        } else {
+            problem
+        }
+    }
+
+    fn write_fields(&self, exchange: &Exchange<'_>, flow: String, headers: &mut HeaderMap) {
+        answer::write_ids(
+            exchange.request_id.as_ref(),
+            &exchange.arrival,
+            flow,
+            headers,
+        );
+        answer::write_security(self.transport_security.as_ref(), headers);
+        self.cors
+            .write_fields(exchange.cross_origin.as_ref(), headers);
+        if let Some(counted) = &exchange.counted {
+            counted.write_fields(headers);
+        }
+    }
+
+    fn note(&self, exchange: &Exchange<'_>, status: StatusCode) {
+        let took = self.clock.monotonic().saturating_sub(exchange.began);
+        if let Some(target) = exchange.target {
+            target.meters.record(status, took);
+        }
+        self.log.write(&Line {
+            method: &exchange.method,
+            path: exchange.uri.path(),
+            status,
+            took,
+            flow: exchange.arrival.flow,
+            actor: exchange
+                .caller
+                .as_ref()
+                .map_or(Actor::Anonymous, |caller| caller.identity.actor),
+        });
+    }
+
+    /// A stream ends with the credentials that opened it.
+    fn stream_end(&self, exchange: &Exchange<'_>, headers: &HeaderMap) -> Option<StreamEnd> {
+        let caller = exchange
+            .caller
+            .as_ref()
+            .filter(|_| answer::is_stream(headers))?;
+        let secret = exchange.credential.secret()?.to_owned();
+        Some(Box::pin(
+            self.authenticator.ended(secret, Arc::clone(caller)),
+        ))
+    }
+}

@@ -1,0 +1,194 @@
+//! A request's body on its way to a service: no larger and no slower than allowed.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, header::EXPECT};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pasar_contracts::problem::ProblemType;
+use pasar_feed::tasks::Tasks;
+use tokio::time::Sleep;
+
+/// What was wrong with a body, told to whoever answers the request: what a service makes of a body
+/// that breaks off is not what the client should read.
+#[derive(Clone, Default)]
+pub(crate) struct BodyVerdict(Option<Arc<AtomicU8>>);
+
+/// How bodies are treated.
+pub(crate) struct BodyRules {
+    pub(crate) most: u64,
+    pub(crate) patience: Duration,
+    pub(crate) tasks: Tasks,
+}
+
+struct RequestBody {
+    incoming: Unread,
+    left: u64,
+    began: Instant,
+    patience: Duration,
+    /// Set once the body lets somebody wait.
+    timer: Option<Pin<Box<Sleep>>>,
+    verdict: Arc<AtomicU8>,
+}
+
+/// A body that may be dropped before its end. The client is then still sending, and closing on it would
+/// take away the answer before it is read: the rest is read and thrown away, if it is not too much.
+struct Unread {
+    /// Absent only while it is dropped.
+    body: Option<Incoming>,
+    /// Not where the client waits to be told to send.
+    lingers: Option<Tasks>,
+}
+
+const FINE: u8 = 0;
+const TOO_LARGE: u8 = 1;
+const TOO_SLOW: u8 = 2;
+
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the body arrived too slowly")]
+    TooSlow,
+}
+
+type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is read of a body that nobody wants, and for how long.
+const LINGER_BYTES: u64 = 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+impl BodyRules {
+    /// Guards a body. One that is empty costs nothing.
+    pub(crate) fn guard(&self, body: Incoming, headers: &HeaderMap) -> (Body, BodyVerdict) {
+        if body.is_end_stream() {
+            return (Body::empty(), BodyVerdict(None));
+        }
+        let verdict = Arc::new(AtomicU8::new(FINE));
+        let guarded = RequestBody {
+            incoming: self.unread(body, headers),
+            left: self.most,
+            began: Instant::now(),
+            patience: self.patience,
+            timer: None,
+            verdict: Arc::clone(&verdict),
+        };
+        (Body::new(guarded), BodyVerdict(Some(verdict)))
+    }
+
+    /// Lets go of the body of a request that is refused by its head.
+    pub(crate) fn dismiss(&self, body: Incoming, headers: &HeaderMap) {
+        drop(self.unread(body, headers));
+    }
+
+    fn unread(&self, body: Incoming, headers: &HeaderMap) -> Unread {
+        let lingers = (!headers.contains_key(EXPECT)).then(|| self.tasks.clone());
+        Unread {
+            body: Some(body),
+            lingers,
+        }
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let (Some(body), Some(tasks)) = (self.body.take(), self.lingers.take()) else {
+            return;
+        };
+        if body.is_end_stream() {
+            return;
+        }
+        tasks.spawn("gateway unread body", async move {
+            let _ = tokio::time::timeout(LINGER, discard(body)).await;
+        });
+    }
+}
+
+async fn discard(mut body: Incoming) {
+    let mut left = LINGER_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+impl BodyVerdict {
+    pub(crate) fn problem(&self) -> Option<ProblemType> {
+        match self.0.as_ref()?.load(Relaxed) {
+            TOO_LARGE => Some(ProblemType::PayloadTooLarge),
+            TOO_SLOW => Some(ProblemType::RequestTimeout),
+            _ => None,
+        }
+    }
+}
+
+impl RequestBody {
+    fn is_too_slow(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = tokio::time::Instant::from_std(self.began + self.patience);
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        timer.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(body) = &mut self.incoming.body else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(cx);
+        if polled.is_pending() && self.is_too_slow(cx) {
+            self.verdict.store(TOO_SLOW, Relaxed);
+            return Poll::Ready(Some(Err(Refused::TooSlow.into())));
+        }
+        let Some(frame) = ready!(polled) else {
+            return Poll::Ready(None);
+        };
+        let frame = frame?;
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match self.left.checked_sub(length) {
+            Some(left) => self.left = left,
+            None => {
+                self.verdict.store(TOO_LARGE, Relaxed);
+                return Poll::Ready(Some(Err(Refused::TooLarge.into())));
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming
+            .body
+            .as_ref()
+            .is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming
+            .body
+            .as_ref()
+            .map_or_else(SizeHint::default, Incoming::size_hint)
+    }
+}

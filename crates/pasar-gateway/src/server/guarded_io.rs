@@ -1,0 +1,222 @@
+//! A socket that gives up on clients which send heads too slowly, lie idle, or do not take their answers.
+//!
+//! hyper's own header timeout counts idle time too and knows nothing of writes, and a timeout inside a
+//! body does not fire while the socket is blocked: hence here, where all bytes pass. A timer is set
+//! rarely and looked at when it fires, so that a request costs no timer.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::Sleep,
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::server::connection::Connection;
+
+pub(super) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) head: Duration,
+    pub(super) idle: Duration,
+    pub(super) write: Duration,
+}
+
+pub(super) struct GuardedIo {
+    socket: Socket,
+    connection: Arc<Connection>,
+    patience: Patience,
+    /// The requests that had begun when this was last looked at.
+    begun: u64,
+    /// When the first bytes of the head that is being read came.
+    head_since: Option<Instant>,
+    write_since: Option<Instant>,
+    read_timer: Timer,
+    write_timer: Timer,
+}
+
+impl GuardedIo {
+    pub(super) fn new(socket: Socket, connection: Arc<Connection>, patience: Patience) -> Self {
+        Self {
+            socket,
+            connection,
+            patience,
+            begun: 0,
+            head_since: None,
+            write_since: None,
+            read_timer: Timer::default(),
+            write_timer: Timer::default(),
+        }
+    }
+
+    fn note_read(&mut self) {
+        self.forget_finished_head();
+        if self.head_since.is_none() && !self.connection.is_active() {
+            self.head_since = Some(Instant::now());
+        }
+    }
+
+    fn forget_finished_head(&mut self) {
+        let begun = self.connection.begun();
+        if begun != self.begun {
+            self.begun = begun;
+            self.head_since = None;
+        }
+    }
+
+    /// Until when the client must have sent, or taken, something.
+    fn read_deadline(&mut self) -> Option<Instant> {
+        self.forget_finished_head();
+        if self.begun == 0 {
+            return Some(self.connection.opened() + self.patience.head);
+        }
+        if self.connection.is_active() {
+            // HTTP/2: the socket may take bytes while a stream's window stays shut.
+            return self
+                .connection
+                .stalled_since()
+                .map(|since| since + self.patience.write);
+        }
+        match self.head_since {
+            Some(since) if !self.connection.is_http2() => Some(since + self.patience.head),
+            _ => Some(self.connection.idle_since() + self.patience.idle),
+        }
+    }
+
+    fn poll_read_guard(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let recheck = self.patience.idle.min(self.patience.write);
+        loop {
+            // While a request is open nothing is due, but nobody tells when it ends: look again.
+            let deadline = self.read_deadline();
+            let wake = deadline.unwrap_or_else(|| Instant::now() + recheck);
+            ready!(self.read_timer.poll(wake, cx));
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Poll::Ready(timed_out("the client sent too slowly, or nothing"));
+            }
+        }
+    }
+
+    /// Passes on what a write said, unless it has said "later" for too long.
+    fn guard_write<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write_since = None;
+            return written;
+        }
+        let since = *self.write_since.get_or_insert_with(Instant::now);
+        let deadline = since + self.patience.write;
+        loop {
+            ready!(self.write_timer.poll(deadline, cx));
+            if deadline <= Instant::now() {
+                return Poll::Ready(Err(timed_out("the client does not take its answer")));
+            }
+        }
+    }
+}
+
+fn timed_out(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, reason)
+}
+
+impl AsyncRead for GuardedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let read = match &mut this.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Socket::Tls(socket) => Pin::new(socket).poll_read(cx, buffer),
+        };
+        if read.is_ready() {
+            this.note_read();
+            return read;
+        }
+        this.poll_read_guard(cx).map(Err)
+    }
+}
+
+impl AsyncWrite for GuardedIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Socket::Tls(socket) => Pin::new(socket).poll_write(cx, bytes),
+        };
+        self.guard_write(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Socket::Tls(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+        };
+        self.guard_write(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.socket {
+            Socket::Plain(socket) => socket.is_write_vectored(),
+            Socket::Tls(socket) => socket.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            // Nothing is buffered here; a flush neither waits nor tells of progress.
+            Socket::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Socket::Tls(socket) => {
+                let flushed = Pin::new(socket).poll_flush(cx);
+                self.guard_write(flushed, cx)
+            }
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = match &mut self.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Socket::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
+        };
+        self.guard_write(shut, cx)
+    }
+}
+
+/// A timer that is moved only to an earlier time; it may fire early.
+#[derive(Default)]
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn poll(&mut self, wake: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let wake = tokio::time::Instant::from_std(wake);
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(wake)));
+        if wake < sleep.deadline() || sleep.is_elapsed() {
+            sleep.as_mut().reset(wake);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,205 @@
+//! A service that says what reached it, and misbehaves when asked to.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response, Sse, sse::Event},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use pasar_chassis::{
+    cause::RequestCause,
+    identity::{ClientAddress, Identity},
+    problem::with_fallbacks,
+    service::Running,
+};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, broadcast};
+
+use super::users::document;
+
+pub(crate) struct FakeOrders {
+    /// Method and path of each request, in the order they came.
+    pub(crate) seen: Mutex<Vec<String>>,
+    /// Streams that are open.
+    pub(crate) streams: AtomicUsize,
+    /// What streams send.
+    pub(crate) ticks: broadcast::Sender<String>,
+    pub(crate) release: Notify,
+}
+
+impl Default for FakeOrders {
+    fn default() -> Self {
+        Self {
+            seen: Mutex::default(),
+            streams: AtomicUsize::new(0),
+            ticks: broadcast::Sender::new(16),
+            release: Notify::new(),
+        }
+    }
+}
+
+impl FakeOrders {
+    pub(crate) fn open_streams(&self) -> usize {
+        self.streams.load(SeqCst)
+    }
+
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().clone()
+    }
+}
+
+/// Counts a stream while it is open.
+struct Open(Arc<FakeOrders>);
+
+impl Open {
+    fn new(orders: &Arc<FakeOrders>) -> Self {
+        orders.streams.fetch_add(1, SeqCst);
+        Self(Arc::clone(orders))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, SeqCst);
+    }
+}
+
+type Orders = State<Arc<FakeOrders>>;
+
+pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
+    let router = Router::new()
+        .route("/v1/orders", get(list).post(place))
+        .route("/v1/orders/echo", get(echo).post(echo))
+        .route("/v1/orders/stream", get(ticks))
+        .route("/v1/orders/flood", get(flood))
+        .route("/v1/orders/held", get(held))
+        .route("/v1/orders/panic", get(panics))
+        .route("/v1/orders/long", get(long))
+        .route(
+            "/v1/orders/teapot",
+            get(async || (StatusCode::IM_A_TEAPOT, "no")),
+        )
+        .route(
+            "/v1/orders/broken",
+            get(async || (StatusCode::BAD_GATEWAY, "trace: secret")),
+        )
+        .route("/v1/watch/{token}", get(list))
+        .route("/internal/v1/orders", post(async || "secret"))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&orders),
+            note,
+        ))
+        .with_state(orders);
+    let openapi = document(
+        "orders",
+        &["/v1/orders", "/v1/watch/{token}", "/internal/v1/orders"],
+    );
+    Running {
+        router: with_fallbacks(router),
+        openapi,
+    }
+}
+
+async fn note(State(orders): Orders, request: Request, next: axum::middleware::Next) -> Response {
+    let line = format!("{} {}", request.method(), request.uri().path());
+    orders.seen.lock().push(line);
+    next.run(request).await
+}
+
+async fn list() -> Json<Value> {
+    Json(json!({ "items": [] }))
+}
+
+/// Reads its body whole, as any service does.
+async fn place(request: Request) -> Response {
+    match request.into_body().collect().await {
+        Ok(body) => Json(json!({ "bytes": body.to_bytes().len() })).into_response(),
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+/// What the service knows of a request.
+async fn echo(
+    headers: HeaderMap,
+    identity: Identity,
+    RequestCause(cause): RequestCause,
+    ClientAddress(address): ClientAddress,
+) -> Json<Value> {
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?")))
+        .collect();
+    Json(json!({
+        "headers": headers,
+        "actor": identity.actor.to_string(),
+        "roles": identity.roles,
+        "scopes": identity.scopes,
+        "session": identity.session,
+        "flow": cause.flow,
+        "traceparent": cause.traceparent,
+        "address": address,
+    }))
+}
+
+async fn ticks(State(orders): Orders) -> impl IntoResponse {
+    let state = (orders.ticks.subscribe(), Open::new(&orders));
+    let events = stream::unfold(state, |(mut ticks, open)| async move {
+        let tick = ticks.recv().await.ok()?;
+        Some((tick, (ticks, open)))
+    });
+    let hello = stream::iter(["hello".to_owned()]);
+    Sse::new(
+        hello
+            .chain(events)
+            .map(|text| Ok::<_, Infallible>(Event::default().data(text))),
+    )
+}
+
+/// More than anybody reads.
+async fn flood(State(orders): Orders) -> Response {
+    let open = Open::new(&orders);
+    let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+    let endless = stream::repeat_with(move || {
+        let _open = &open;
+        Ok::<_, Infallible>(chunk.clone())
+    });
+    (
+        [(CONTENT_TYPE, "application/octet-stream")],
+        Body::from_stream(endless),
+    )
+        .into_response()
+}
+
+async fn held(State(orders): Orders) -> &'static str {
+    let _open = Open::new(&orders);
+    // A bound, so that a test that fails does not hang.
+    let _ = tokio::time::timeout(Duration::from_secs(20), orders.release.notified()).await;
+    "released"
+}
+
+async fn panics() -> &'static str {
+    panic!("a planted panic");
+}
+
+async fn long() -> Response {
+    (
+        [(CONTENT_TYPE, "application/json")],
+        format!("\"{}\"", "kopi ".repeat(2_000)),
+    )
+        .into_response()
+}
