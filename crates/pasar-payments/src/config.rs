@@ -58,6 +58,9 @@ pub struct HttpConfig {
     pub secrets: Vec<Secret>,
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
+    /// Calls to it that may be in flight at once.
+    #[serde(default = "default_http_in_flight")]
+    pub max_in_flight: usize,
 }
 
 /// Why a configuration cannot be used.
@@ -82,6 +85,10 @@ pub const SANDBOX: &str = "sandbox";
 
 const fn default_timeout_ms() -> u64 {
     10_000
+}
+
+const fn default_http_in_flight() -> usize {
+    256
 }
 
 impl Default for Config {
@@ -126,13 +133,6 @@ impl Default for SandboxConfig {
 impl Config {
     /// Judges what the types alone do not.
     pub fn check(&self) -> Result<(), InvalidConfig> {
-        let least = |field, value: u64, least: u64| {
-            if value < least {
-                Err(InvalidConfig::TooSmall { field, least })
-            } else {
-                Ok(())
-            }
-        };
         least("max_in_flight", self.max_in_flight as u64, 1)?;
         least("key_lifetime_s", self.key_lifetime_s, 60)?;
         least("retry.first_ms", self.retry.first_ms, 1)?;
@@ -176,12 +176,15 @@ impl Config {
         if http.secrets.is_empty() {
             return Err(InvalidConfig::NoSecret { name: name() });
         }
-        if http.timeout_ms == 0 {
-            return Err(InvalidConfig::TooSmall {
-                field: "http.timeout_ms",
-                least: 1,
-            });
-        }
+        least("http.timeout_ms", http.timeout_ms, 1)?;
+        least("http.max_in_flight", http.max_in_flight as u64, 1)
+    }
+}
+
+fn least(field: &'static str, value: u64, least: u64) -> Result<(), InvalidConfig> {
+    if value < least {
+        Err(InvalidConfig::TooSmall { field, least })
+    } else {
         Ok(())
     }
 }
@@ -212,6 +215,7 @@ mod tests {
             url: url.to_owned(),
             secrets,
             timeout_ms: 1,
+            max_in_flight: 1,
         };
         Config {
             http: BTreeMap::from([(name.to_owned(), http)]),

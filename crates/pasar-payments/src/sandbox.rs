@@ -10,27 +10,30 @@ pub mod router;
 
 mod tables;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use pasar_contracts::api::payments::{ActionOutcome, Operation, ProviderAnswer, ProviderRequest};
+use pasar_chassis::host::Host;
+use pasar_contracts::{
+    api::payments::{ActionOutcome, Operation, ProviderAnswer, ProviderRequest},
+    event::Service,
+};
 use pasar_store::{
     cause::Cause,
     fault::Fault,
     lane::{Class, LaneKey},
-    store::{OpenError, Store, StoreOptions},
+    store::{Migration, OpenError, Store, StoreOptions},
 };
+use pasar_types::id::PaymentId;
 
 use crate::{
     config::SandboxConfig,
     provider::{Call, NoAnswer, Provider},
+    sandbox::{
+        books::{Acted, BookEntry, Reply, Terms},
+        charge::{Behaviour, parse_action_id},
+    },
 };
-use books::{Acted, Reply};
-use charge::Behaviour;
-use pasar_chassis::host::Host;
-use pasar_contracts::event::Service;
-use pasar_store::store::Migration;
-use std::sync::Arc;
 
 /// Steps of the schema of `sandbox.db`.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -98,13 +101,17 @@ impl Sandbox {
     /// The customer does what an action asks for, or refuses to.
     pub async fn act(
         &self,
-        action: String,
+        action: &str,
         outcome: ActionOutcome,
         cause: Cause,
     ) -> Result<Acted, Fault> {
+        let Some((reference, secret)) = parse_action_id(action) else {
+            return Ok(Acted::NotFound);
+        };
+        let lane = LaneKey::of(reference.as_bytes());
         self.store
-            .write(LaneKey::ZERO, Class::Internal, cause, move |ctx| {
-                books::act(ctx, &action, outcome)
+            .write(lane, Class::Internal, cause, move |ctx| {
+                books::act(ctx, reference, &secret, outcome)
             })
             .await
     }
@@ -112,9 +119,9 @@ impl Sandbox {
     /// What the books say, for an audit: charges with greater references, in their order.
     pub async fn audit(
         &self,
-        after: Option<pasar_types::id::PaymentId>,
+        after: Option<PaymentId>,
         limit: usize,
-    ) -> Result<Vec<books::BookEntry>, Fault> {
+    ) -> Result<Vec<BookEntry>, Fault> {
         self.store.read(|tx| books::audit(tx, after, limit)).await
     }
 
@@ -130,8 +137,8 @@ impl Sandbox {
         Duration::from_millis(self.config.delay_ms + slow_ms)
     }
 
-    fn terms(&self) -> books::Terms {
-        books::Terms {
+    fn terms(&self) -> Terms {
+        Terms {
             action_lifetime: Duration::from_secs(self.config.action_lifetime_s),
             public_url: Arc::clone(&self.public_url),
         }

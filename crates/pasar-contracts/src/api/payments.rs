@@ -309,6 +309,22 @@ pub enum ProviderAnswer {
     NotFound,
 }
 
+impl ProviderAnswer {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::Authorized => "authorized",
+            Self::Captured => "captured",
+            Self::Declined { .. } => "declined",
+            Self::RequiresAction { .. } => "requires_action",
+            Self::Refunded => "refunded",
+            Self::Voided => "voided",
+            Self::NotFound => "not_found",
+        }
+    }
+}
+
 /// A provider tells what happened, without being asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderNotice {

@@ -58,7 +58,7 @@ pub(super) async fn end_sandbox_action(
     let defect = || Problem::from(Fault::Bug("a sandbox's route without a sandbox".to_owned()));
     let sandbox: &Sandbox = api.methods.sandbox().ok_or_else(defect)?;
     let outcome = query.outcome.unwrap_or_default();
-    let (payment_id, answer) = match sandbox.act(id, outcome, cause.clone()).await? {
+    let (payment_id, answer) = match sandbox.act(&id, outcome, cause.clone()).await? {
         Acted::Done { payment_id, answer } => (payment_id, answer),
         Acted::NotFound => return Err(Problem::new(ProblemType::NotFound)),
         Acted::TooLate => {

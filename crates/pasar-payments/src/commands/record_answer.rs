@@ -41,7 +41,7 @@ pub fn record_answer(ctx: &mut Context<'_>, command: RecordAnswer) -> Result<New
             ProviderAnswer::Declined { reason } => record_refund::Answer::Failed {
                 reason: code(&reason),
             },
-            _ => return Ok(News::Old),
+            other => return nothing(effect, operation, &other),
         };
         let command = RecordRefund {
             payment_id,
@@ -80,16 +80,53 @@ pub fn record_answer(ctx: &mut Context<'_>, command: RecordAnswer) -> Result<New
         }
         ProviderAnswer::Captured => record_capture(ctx, capture(record_capture::Answer::Captured)),
         ProviderAnswer::Voided => record_void(ctx, RecordVoid { payment_id, effect }),
-        ProviderAnswer::Refunded | ProviderAnswer::NotFound => Ok(News::Old),
+        other @ (ProviderAnswer::Refunded | ProviderAnswer::NotFound) => {
+            nothing(effect, operation, &other)
+        }
     }
 }
 
-/// A provider's reason as a short code.
+/// What says nothing that could be recorded. From a notice it is passed over; no effect ends by it.
+fn nothing(
+    effect: Option<i64>,
+    operation: Operation,
+    answer: &ProviderAnswer,
+) -> Result<News, Fault> {
+    match effect {
+        None => Ok(News::Old),
+        Some(id) => {
+            let status = answer.status();
+            Err(Fault::Bug(format!(
+                "effect {id} ({operation}) ended with {status}"
+            )))
+        }
+    }
+}
+
+/// A provider's reason as a short code, without anything that a person could be named by.
 fn code(reason: &str) -> String {
-    let code: String = reason.chars().take(MAX_REASON_CHARS).collect();
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
+    let code: String = reason
+        .chars()
+        .take(MAX_REASON_CHARS)
+        .map(|character| if plain(character) { character } else { '_' })
+        .collect();
     if code.is_empty() {
         "declined".to_owned()
     } else {
         code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_a_short_code_whatever_the_provider_says() {
+        assert_eq!(code("card_declined"), "card_declined");
+        assert_eq!(code("Karte von J. Doe\n"), "Karte_von_J._Doe_");
+        assert_eq!(code(""), "declined");
+        assert_eq!(code(&"x".repeat(1_000)).len(), MAX_REASON_CHARS);
     }
 }

@@ -9,8 +9,6 @@ use pasar_types::id::PaymentId;
 
 use crate::{config::RetryConfig, tables};
 
-/// Longest error text that is kept.
-const MAX_ERROR_CHARS: usize = 300;
 /// Doublings after which every pause is at its maximum anyway.
 const MAX_DOUBLINGS: u32 = 20;
 
@@ -21,6 +19,7 @@ pub struct TryLater {
     pub operation: Operation,
     /// Tries before this one.
     pub attempts: u32,
+    /// Short: it is kept.
     pub error: String,
     pub retry: RetryConfig,
 }
@@ -34,16 +33,15 @@ pub enum Outcome {
 }
 
 pub fn try_later(ctx: &mut Context<'_>, command: &TryLater) -> Result<Outcome, Fault> {
-    let error: String = command.error.chars().take(MAX_ERROR_CHARS).collect();
     let most = pause(&command.retry, command.attempts);
     // Half of the pause is drawn, so that what failed together does not come back together.
     let half_micros = u64::try_from(most.as_micros() / 2).unwrap_or(u64::MAX);
     let drawn_micros = u64::from_le_bytes(ctx.random_bytes()) % half_micros.max(1);
     let due = ctx.now() + most / 2 + Duration::from_micros(drawn_micros);
-    if !ctx.retry_effect(command.effect, due, &error)? {
+    if !ctx.retry_effect(command.effect, due, &command.error)? {
         return Ok(Outcome::Ended);
     }
-    tables::attempt::count(ctx, command.payment_id, command.operation, &error)?;
+    tables::attempt::count(ctx, command.payment_id, command.operation, &command.error)?;
     Ok(Outcome::Waiting)
 }
 

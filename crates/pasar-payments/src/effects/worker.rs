@@ -36,6 +36,9 @@ use crate::{
 /// What the order is told of an operation that nobody at the provider knows of any more.
 pub const EXPIRED: &str = "expired";
 
+/// Longest error text that is logged and kept.
+const MAX_ERROR_CHARS: usize = 300;
+
 pub struct Worker {
     store: Store,
     methods: Methods,
@@ -61,6 +64,7 @@ impl Worker {
     }
 
     async fn run_one(&self, effect: Effect) -> Result<Done, Fault> {
+        crash::at(CrashPoint::EffectStarted);
         let work: Work = effect.decode()?;
         crash::at(CrashPoint::EffectStarted);
         match self.settle(&effect, &work).await {
@@ -139,7 +143,11 @@ impl Worker {
     ) -> Result<Done, Fault> {
         metrics::counter!("pasar_payments_unanswered_total", "method" => work.method.clone())
             .increment(1);
-        let error = Chain(no_answer).to_string();
+        let error: String = Chain(no_answer)
+            .to_string()
+            .chars()
+            .take(MAX_ERROR_CHARS)
+            .collect();
         tracing::warn!(payment = %work.payment_id, operation = %work.operation,
             attempts = effect.attempts, flow = %effect.flow, error,
             "a provider gave no answer; its result is unknown for now");
@@ -264,14 +272,5 @@ async fn call(
 
 /// An answer that the operation cannot have.
 fn senseless(operation: Operation, answer: &ProviderAnswer) -> NoAnswer {
-    let status = match answer {
-        ProviderAnswer::Authorized => "authorized",
-        ProviderAnswer::Captured => "captured",
-        ProviderAnswer::Declined { .. } => "declined",
-        ProviderAnswer::RequiresAction { .. } => "requires_action",
-        ProviderAnswer::Refunded => "refunded",
-        ProviderAnswer::Voided => "voided",
-        ProviderAnswer::NotFound => "not_found",
-    };
-    NoAnswer::Unusable(format!("{status} to {operation}"))
+    NoAnswer::Unusable(format!("{} to {operation}", answer.status()))
 }

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use pasar_contracts::api::payments::{ProviderAnswer, ProviderRequest};
 use pasar_store::clock::Clock;
 use reqwest::{Client, Response, redirect};
+use tokio::sync::Semaphore;
 
 use crate::{
     config::HttpConfig,
@@ -20,13 +21,13 @@ use crate::{
 /// What is read of an answer; more is not an answer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const MAX_IDLE_CONNECTIONS: usize = 64;
 
 pub struct HttpProvider {
     client: Client,
     url: String,
     secret: Secret,
     timeout: Duration,
+    permits: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -37,7 +38,7 @@ impl HttpProvider {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .pool_max_idle_per_host(config.max_in_flight)
             .user_agent(concat!("pasar/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let secret = config
@@ -50,6 +51,7 @@ impl HttpProvider {
             url: config.url.clone(),
             secret,
             timeout,
+            permits: Semaphore::new(config.max_in_flight),
             clock,
         })
     }
@@ -84,6 +86,7 @@ impl HttpProvider {
 impl Provider for HttpProvider {
     fn call<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<ProviderAnswer, NoAnswer>> {
         Box::pin(async move {
+            let _permit = self.permits.acquire().await;
             match tokio::time::timeout(self.timeout, self.ask(&call.request)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(NoAnswer::Timeout(self.timeout)),

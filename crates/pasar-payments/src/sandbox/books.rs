@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::{
-    charge::{Action, Behaviour, Charge, State, parse_action_id},
+    charge::{Action, Behaviour, Charge, State},
     tables,
 };
 
@@ -211,16 +211,18 @@ fn refund(ctx: &mut Context<'_>, request: &ProviderRequest) -> Result<ProviderAn
     Ok(refund.into_answer())
 }
 
-pub(super) fn act(ctx: &mut Context<'_>, id: &str, outcome: ActionOutcome) -> Result<Acted, Fault> {
-    let Some((payment_id, secret)) = parse_action_id(id) else {
-        return Ok(Acted::NotFound);
-    };
+pub(super) fn act(
+    ctx: &mut Context<'_>,
+    payment_id: PaymentId,
+    secret: &[u8; 16],
+    outcome: ActionOutcome,
+) -> Result<Acted, Fault> {
     let Some(mut charge) = tables::find(ctx, payment_id)? else {
         return Ok(Acted::NotFound);
     };
     let told = charge
         .action
-        .is_some_and(|action| bool::from(action.secret.ct_eq(&secret)));
+        .is_some_and(|action| bool::from(action.secret.ct_eq(secret)));
     if !told {
         return Ok(Acted::NotFound);
     }

@@ -94,7 +94,7 @@ async fn end_action(
     Query(query): Query<ActionQuery>,
 ) -> Result<Json<SandboxAction>, Problem> {
     let outcome = query.outcome.unwrap_or_default();
-    match server.sandbox.act(id, outcome, server.cause()).await? {
+    match server.sandbox.act(&id, outcome, server.cause()).await? {
         Acted::Done { payment_id, answer } => {
             let action = SandboxAction { payment_id, answer };
             server.notify(&action).await;

@@ -47,6 +47,7 @@ fn provider(url: &str, timeout_ms: u64, clock: Arc<dyn Clock>) -> HttpProvider {
         url: url.to_owned(),
         secrets: vec![secret()],
         timeout_ms,
+        max_in_flight: 8,
     };
     HttpProvider::new(&config, clock).unwrap()
 }
@@ -154,6 +155,19 @@ async fn whatever_is_no_answer_leaves_the_result_unknown() {
 }
 
 #[tokio::test]
+async fn a_redirect_is_not_followed() {
+    use axum::{Json, response::Redirect, routing::post};
+    let elsewhere = post(async || Json(json!({"status": "captured"})));
+    let router = Router::new()
+        .route("/", post(async || Redirect::temporary("/elsewhere")))
+        .route("/elsewhere", elsewhere);
+    let address = serve(router).await;
+    let provider = provider(&format!("http://{address}/"), 5_000, Arc::new(SystemClock));
+    let answer = provider.call(&call(Operation::Capture, "", None)).await;
+    assert!(matches!(answer, Err(NoAnswer::Status(307))), "{answer:?}");
+}
+
+#[tokio::test]
 async fn the_python_example_is_a_provider() {
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -196,6 +210,7 @@ async fn the_python_example_is_a_provider() {
         url,
         secrets: vec![signature::Secret::from_bytes(&[8; 32]).unwrap()],
         timeout_ms: 5_000,
+        max_in_flight: 8,
     };
     let forger = HttpProvider::new(&other, Arc::new(SystemClock)).unwrap();
     let refused = forger.call(&call(LookUp, "", None)).await;
@@ -266,6 +281,7 @@ async fn a_sandbox_elsewhere_tells_what_its_customer_did() {
         url: format!("http://{there}/"),
         secrets: vec![secret()],
         timeout_ms: 5_000,
+        max_in_flight: 8,
     };
     config.http.insert("elsewhere".to_owned(), elsewhere);
     let feeds = BTreeMap::from([(Service::Orders, orders.follow())]);

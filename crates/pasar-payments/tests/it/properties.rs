@@ -138,6 +138,9 @@ fn feed(test: &TestStore, order: Order, input: Input) {
         Input::Answer { answer, stale } => {
             for effect in test.store.effects_after(0, 1).unwrap() {
                 let work: Work = effect.decode().unwrap();
+                if !makes_sense(&work, &answer) {
+                    continue;
+                }
                 let command = RecordAnswer {
                     payment_id,
                     effect: Some(effect.id),
@@ -168,6 +171,15 @@ fn feed(test: &TestStore, order: Order, input: Input) {
             test.advance(Duration::from_secs(6 * 60 * 60));
             test.given(move |ctx| give_back_again(ctx, GiveBackAgain { payment_id }));
         }
+    }
+}
+
+/// The worker lets no other answers through.
+fn makes_sense(work: &Work, answer: &ProviderAnswer) -> bool {
+    match (work.refund_id, answer) {
+        (Some(_), ProviderAnswer::Refunded | ProviderAnswer::Declined { .. }) => true,
+        (Some(_), _) | (None, ProviderAnswer::Refunded) => false,
+        (None, _) => true,
     }
 }
 

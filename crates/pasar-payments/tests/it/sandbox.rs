@@ -325,7 +325,7 @@ async fn a_void_that_comes_first_refuses_the_authorisation() {
         assert_eq!(reply.answer, ProviderAnswer::Voided, "{operation}");
     }
     let acted = sandbox
-        .act("nonsense".to_owned(), ActionOutcome::Complete, cause)
+        .act("nonsense", ActionOutcome::Complete, cause)
         .await;
     assert_eq!(
         acted.unwrap(),
