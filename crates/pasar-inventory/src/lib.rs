@@ -78,11 +78,11 @@ pub async fn start(
         store.clone(),
         Arc::new(OrderReactions { reservation_margin }),
     );
-    let caught_up = follower.clone();
+    // Nothing to wait for at boot: what a late expiry has to wait for, its effect does.
     due::spawn(
         host,
         store.clone(),
-        async move { caught_up.head_at_boot_reached().await },
+        std::future::ready(()),
         timers::lane(store.clone()),
         |ctx, kind, key, _| timers::fire(ctx, kind, key),
     );

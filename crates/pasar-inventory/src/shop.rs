@@ -122,7 +122,15 @@ impl Shop {
         &self,
         command: impl FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let cause = Cause::new(Actor::Operator, FlowId::from_bytes([7; 16]));
+        self.run_in_flow(7, command)
+    }
+
+    fn run_in_flow<T: Send + 'static>(
+        &self,
+        flow: u8,
+        command: impl FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let cause = Cause::new(Actor::Operator, FlowId::from_bytes([flow; 16]));
         let answer = self.store.write(LaneKey::ZERO, Class::New, cause, command);
         while self.store.run_group(64) > 0 {}
         answer.wait()
@@ -206,7 +214,11 @@ impl Shop {
     }
 
     pub(crate) fn expire(&self, order: OrderId) -> expire_reservation::Outcome {
-        self.run(move |ctx| expire_reservation(ctx, ExpireReservation { order }))
+        // A timer begins a flow of its own.
+        self.run_in_flow(8, move |ctx| {
+            expire_reservation(ctx, ExpireReservation { order })
+        })
+        .unwrap()
     }
 
     /// What was told since the last look.

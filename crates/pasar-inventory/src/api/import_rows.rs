@@ -11,7 +11,7 @@ use pasar_types::sku::Sku;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::product::ProductDetails;
+use crate::{field, product::ProductDetails};
 
 /// The body of an import with its rows unread.
 #[derive(Debug, Deserialize)]
@@ -29,6 +29,8 @@ struct RowError {
     detail: String,
 }
 
+/// `/v1/products/imports` is this call's own address, so no product can be read there.
+const TAKEN_SKU: &str = "imports";
 /// Errors that one answer names at most.
 const MOST_NAMED: usize = 200;
 
@@ -73,6 +75,12 @@ fn checked_row(value: Value) -> Result<(Sku, ProductDetails), Vec<FieldError>> {
         vec![FieldError { field, detail }]
     })?;
     let (sku, input) = row.into_parts();
+    if sku.as_str() == TAKEN_SKU {
+        return Err(vec![field::wrong(
+            "sku",
+            "expected another SKU: this is the address of imports",
+        )]);
+    }
     ProductDetails::new(&input).map(|details| (sku, details))
 }
 
@@ -147,6 +155,7 @@ mod tests {
             json!(7),
             row("ok"),
             row("a b"),
+            row("imports"),
         ]);
         let expected = [
             (2, "products[1].price.amount_minor"),
@@ -155,6 +164,7 @@ mod tests {
             (5, "products[4]"),
             (6, "products[5].sku"),
             (7, "products[6].sku"),
+            (8, "products[7].sku"),
         ];
         assert_eq!(found, expected.map(|(row, field)| (row, field.to_owned())));
     }
