@@ -41,7 +41,10 @@ fn main() {
     for group in [1_usize, 8, 32, 128, 256] {
         let commands = measure(group);
         let per_second = f64::from(u32::try_from(commands).unwrap_or(u32::MAX)) / RUN.as_secs_f64();
-        println!("{group:>10} {per_second:>14.0} {:>12.0}", per_second / group as f64);
+        println!(
+            "{group:>10} {per_second:>14.0} {:>12.0}",
+            per_second / group as f64
+        );
     }
 }
 
@@ -54,8 +57,11 @@ fn measure(group: usize) -> usize {
         Arc::new(SystemClock),
         Arc::new(SystemIds::default()),
     );
-    let store = Store::open(StoreOptions { executor: Executor::Inline, ..options })
-        .expect("a new database opens");
+    let store = Store::open(StoreOptions {
+        executor: Executor::Inline,
+        ..options
+    })
+    .expect("a new database opens");
     let begun = Instant::now();
     let mut done = 0;
     while begun.elapsed() < RUN {

@@ -58,9 +58,9 @@ impl Context<'_> {
             .map_err(|error| Fault::Bug(format!("effect {kind} cannot be written: {error}")))?;
         let now = self.now();
         let cause = self.cause();
-        let id = self.query_one(
+        let id = self.connection().insert(
             "INSERT INTO effect (queue, kind, payload, attempts, due, flow, actor, traceparent)
-             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7) RETURNING id",
+             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7)",
             &[
                 &queue,
                 &kind,
@@ -70,7 +70,6 @@ impl Context<'_> {
                 &cause.actor.to_string(),
                 &cause.traceparent,
             ],
-            |row| row.get(0),
         )?;
         self.pending.effects = true;
         Ok(id)

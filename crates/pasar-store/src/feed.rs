@@ -81,11 +81,12 @@ pub(crate) fn append(tx: &Tx<'_>, events: &mut [FeedEvent]) -> Result<Option<i64
         return Ok(None);
     }
     let count = i64::try_from(events.len()).expect("a group is bounded");
-    let head = tx.query_one(
-        "UPDATE feed_head SET head = head + ?1 RETURNING head",
+    tx.execute_one(
+        "feed_head",
+        "UPDATE feed_head SET head = head + ?1",
         &[&count],
-        |row| row.get::<i64>(0),
     )?;
+    let head = self::head(tx)?;
     for (event, sequence) in events.iter_mut().zip(head - count + 1..) {
         event.sequence = sequence;
         tx.execute(

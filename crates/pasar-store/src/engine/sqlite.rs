@@ -143,6 +143,13 @@ impl Connection {
             .map_err(fault)
     }
 
+    /// Inserts one row and returns the number that the database gave it. RETURNING would build a table
+    /// in memory for the one value.
+    pub(crate) fn insert(&self, sql: &str, params: &[&dyn ToValue]) -> Result<i64, Fault> {
+        self.execute(sql, params)?;
+        Ok(self.sqlite.last_insert_rowid())
+    }
+
     /// Calls `each` for every row until it says false.
     pub(crate) fn query(
         &self,

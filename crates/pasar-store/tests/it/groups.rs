@@ -196,7 +196,9 @@ fn what_memory_no_longer_holds_is_read_from_the_database() {
     for _ in 0..40 {
         let answers: Vec<_> = (0..250).map(|_| submit(&bench.store, "a", 1)).collect();
         bench.store.run_group(250);
-        answers.into_iter().for_each(|answer| assert!(answer.wait().is_ok()));
+        answers
+            .into_iter()
+            .for_each(|answer| assert!(answer.wait().is_ok()));
     }
     let all = bench.store.events_after(0, 20_000).unwrap();
     assert_eq!(all.len(), 10_000);

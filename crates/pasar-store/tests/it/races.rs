@@ -85,6 +85,9 @@ fn the_write_ahead_log_stays_bounded_under_writes_without_a_pause() {
         let log = bench.folder.path().join("orders.db-wal");
         largest = largest.max(std::fs::metadata(log).map_or(0, |metadata| metadata.len()));
     }
-    assert!(largest > 16 * 1024 * 1024, "the log was never large: {largest}");
+    assert!(
+        largest > 16 * 1024 * 1024,
+        "the log was never large: {largest}"
+    );
     assert!(largest < BOUND, "{largest}");
 }
