@@ -51,7 +51,7 @@ use self::{clock::MovedClock, feed::GatedFeed};
 /// The key of what a test tells.
 const TOLD: &str = "told by the test";
 /// How long a test waits for what must happen.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct System {
     pub(crate) store: Store,
