@@ -56,9 +56,9 @@ pub(crate) struct Problem {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct FieldError {
-    /// JSON pointer into the request's body.
+    /// Where in the request: `lines[0].quantity`.
     #[serde(default)]
-    pub(crate) pointer: String,
+    pub(crate) field: String,
     #[serde(default)]
     pub(crate) detail: String,
 }
@@ -236,11 +236,8 @@ impl Client {
         if response.status().is_success() {
             return Ok(());
         }
-        bail!(
-            "{} answers {}, which is not how Pasar says it is well; check --url",
-            self.base,
-            response.status()
-        )
+        let refusal = anyhow::Error::from(self.refusal(response).await);
+        Err(refusal.context(format!("{} does not take the call", self.base)))
     }
 
     async fn send(&self, call: &Call) -> reqwest::Result<reqwest::Response> {
@@ -321,7 +318,7 @@ impl Problem {
         let fields: String = self
             .errors
             .iter()
-            .map(|field| format!("; {} {}", field.pointer, field.detail))
+            .map(|field| format!("; {}: {}", field.field, field.detail))
             .collect();
         let advice = match self.status {
             401 => {

@@ -118,16 +118,19 @@ async fn receive_stock(client: &Client, sheet: &Sheet) -> anyhow::Result<usize> 
     Ok(with_stock.len())
 }
 
-/// The server names rows by their place in the request; the person wants the line of the file.
+/// The server names rows by their place in the request (`products[12].price`); a person wants the line.
 fn by_line(problem: &Problem, products: &[Product]) -> Vec<BadRow> {
     let bad = problem.errors.iter().map(|error| {
-        let mut parts = error.pointer.trim_start_matches('/').splitn(3, '/');
-        let row = parts.nth(1).and_then(|index| index.parse::<usize>().ok());
-        let line = row
-            .and_then(|row| products.get(row))
-            .map_or(0, |product| product.line);
-        let field = parts.next().unwrap_or_default().replace('/', ".");
-        BadRow::new(line, format!("{field} {}", error.detail).trim().to_owned())
+        let row = error
+            .field
+            .strip_prefix("products[")
+            .and_then(|rest| rest.split_once(']'))
+            .and_then(|(index, field)| Some((products.get(index.parse::<usize>().ok()?)?, field)));
+        let (line, field) = match row {
+            Some((product, field)) => (product.line, field.trim_start_matches('.')),
+            None => (1, error.field.as_str()),
+        };
+        BadRow::new(line, format!("{field}: {}", error.detail))
     });
     bad.collect()
 }
@@ -140,12 +143,44 @@ fn refuse(args: &Args, bad: &[BadRow]) -> anyhow::Error {
         eprintln!(".. and {} more", bad.len() - SHOWN_ERRORS);
     }
     anyhow!(
-        "{} is not right in {}; nothing was imported, mend the file and run it again",
-        if bad.len() == 1 {
-            "1 row".to_owned()
-        } else {
-            format!("{} rows", bad.len())
+        "nothing was imported: {} of {} cannot be taken; mend the file and run it again",
+        match bad.len() {
+            1 => "a row".to_owned(),
+            more => format!("{more} rows"),
         },
         args.file.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use pasar_types::money::Currency;
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_refuses_is_named_by_its_line() {
+        let file = b"sku,name,price\n\na,A,1\nb,B,2\n";
+        let sheet = rows::parse(file, Currency::IDR, false, || {}).unwrap();
+        let problem: Problem = serde_json::from_value(json!({
+            "type": "/problems/validation-failed",
+            "title": "A value is not acceptable",
+            "errors": [
+                {"field": "products[1].price.amount_minor", "detail": "expected 0 or more"},
+                {"field": "products", "detail": "expected fewer"},
+            ],
+        }))
+        .unwrap();
+        let bad: Vec<String> = by_line(&problem, &sheet.products)
+            .iter()
+            .map(BadRow::to_string)
+            .collect();
+        assert_eq!(
+            bad,
+            [
+                "4: price.amount_minor: expected 0 or more",
+                "1: products: expected fewer"
+            ]
+        );
+    }
 }

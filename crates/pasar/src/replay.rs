@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let mut summary = Summary::new(&till);
     place_all(&args, till, client, &mut summary).await;
-    println!("{}", summary.table());
+    println!("{}", summary.table().trim_fmt());
     Ok(summary.exit_code())
 }
 

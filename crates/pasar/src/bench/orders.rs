@@ -18,8 +18,9 @@ use crate::progress;
 /// Connections that tell how many orders the system settles when it never waits for a client.
 const CLIENTS: [usize; 4] = [32, 64, 128, 256];
 const WARM_UP: Duration = Duration::from_secs(2);
-/// How long the system may lie still before its idle memory is read.
-const STILL: Duration = Duration::from_secs(3);
+/// How long the system lies still before its idle memory is read: the allocator gives back what the start
+/// took after some seconds.
+const STILL: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
