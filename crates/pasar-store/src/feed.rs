@@ -86,7 +86,7 @@ pub(crate) fn append(tx: &Tx<'_>, events: &mut [FeedEvent]) -> Result<Option<i64
         "UPDATE feed_head SET head = head + ?1",
         &[&count],
     )?;
-    let head = self::head(tx)?;
+    let head = head(tx)?;
     for (event, sequence) in events.iter_mut().zip(head - count + 1..) {
         event.sequence = sequence;
         tx.execute(

@@ -19,7 +19,7 @@ use crate::{
     feed,
     ids::Ids,
     lane::Job,
-    store::Published,
+    published::Published,
     sweep,
     tx::Tx,
 };

@@ -24,4 +24,6 @@ mod checkpoint;
 mod engine;
 mod group;
 mod migration;
+mod published;
+mod readers;
 mod sweep;

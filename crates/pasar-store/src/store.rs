@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use pasar_contracts::event::Service;
 use pasar_types::{id::EpochId, time::Timestamp};
 use tokio::sync::watch;
@@ -12,16 +12,18 @@ use crate::{
     cause::Cause,
     checkpoint::Checkpointer,
     clock::Clock,
-    context::{Context, Pending},
+    context::Context,
     effect::{self, Effect},
     engine::{self, Access, Connection},
     fault::Fault,
-    feed::{self, FeedEvent, Recent},
+    feed::{self, FeedEvent},
     follower::{self, Batch, Position, React, Taken},
     group::Writer,
     ids::Ids,
     lane::{Answer, Class, Command, LaneKey, Queue},
     migration,
+    published::Published,
+    readers::Readers,
     timer::{self, Timer},
     tx::Tx,
 };
@@ -72,19 +74,10 @@ struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What a commit makes known.
-pub(crate) struct Published {
-    head: watch::Sender<i64>,
-    earliest_timer: watch::Sender<Timestamp>,
-    effects: watch::Sender<u64>,
-    recent: Recent,
-}
-
 /// A SQLite database has one lane.
 const LANES: u32 = 1;
 /// Weight of a group: what one commit is shared by, and what one caller may wait for.
 const MOST_IN_GROUP: usize = 256;
-const MOST_READERS: usize = 8;
 
 impl StoreOptions {
     pub fn file(
@@ -398,110 +391,6 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Published {
-    fn new(head: i64) -> Self {
-        Self {
-            head: watch::Sender::new(head),
-            earliest_timer: watch::Sender::new(Timestamp::from_micros(i64::MAX)),
-            effects: watch::Sender::new(0),
-            recent: Recent::default(),
-        }
-    }
-
-    /// Sets from when on a timer is news, without telling anybody.
-    fn arm(&self, earliest: impl FnOnce(Timestamp) -> Timestamp) {
-        self.earliest_timer.send_if_modified(|known| {
-            *known = earliest(*known);
-            false
-        });
-    }
-
-    pub(crate) fn publish(&self, head: Option<i64>, pending: Pending) {
-        if let Some(head) = head {
-            self.recent.push(pending.events);
-            self.head.send_replace(head);
-        }
-        if let Some(earliest) = pending.earliest_timer {
-            self.earliest_timer.send_if_modified(|known| {
-                let earlier = earliest < *known;
-                *known = earliest.min(*known);
-                earlier
-            });
-        }
-        if pending.effects {
-            self.effects.send_modify(|groups| *groups += 1);
-        }
-    }
-}
-
-/// Connections for reading, opened as they are needed, at most [`MOST_READERS`].
-struct Readers {
-    path: PathBuf,
-    pool: Mutex<Pool>,
-    returned: Condvar,
-}
-
-#[derive(Default)]
-struct Pool {
-    idle: Vec<Connection>,
-    open: usize,
-}
-
-impl Readers {
-    fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            pool: Mutex::default(),
-            returned: Condvar::new(),
-        }
-    }
-
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-        let connection = self.take()?;
-        let lent = Lent {
-            readers: self,
-            connection: Some(connection),
-        };
-        read(lent.connection.as_ref().expect("it is there until dropped"))
-    }
-
-    fn take(&self) -> Result<Connection, Fault> {
-        let mut pool = self.pool.lock();
-        loop {
-            if let Some(connection) = pool.idle.pop() {
-                return Ok(connection);
-            }
-            if pool.open < MOST_READERS {
-                pool.open += 1;
-                drop(pool);
-                return Connection::open(&self.path, Access::Read)
-                    .inspect_err(|_| self.pool.lock().open -= 1);
-            }
-            self.returned.wait(&mut pool);
-        }
-    }
-}
-
-struct Lent<'r> {
-    readers: &'r Readers,
-    connection: Option<Connection>,
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let mut pool = self.readers.pool.lock();
-        match self.connection.take() {
-            // A read that failed or panicked half-way may have left its snapshot open.
-            Some(connection) if !connection.in_transaction() || connection.rollback().is_ok() => {
-                pool.idle.push(connection);
-            }
-            _ => pool.open -= 1,
-        }
-        drop(pool);
-        self.readers.returned.notify_one();
     }
 }
 
