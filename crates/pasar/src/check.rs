@@ -1,0 +1,83 @@
+//! `pasar check`: holds the services' databases against each other and names what does not fit.
+//!
+//! It reads bounded pages beside a running system, so two databases are never seen at one moment.
+//! What looks wrong in the first look is therefore looked at again, until nothing about it is in
+//! flight; only what is wrong then is reported. It changes nothing.
+
+mod case;
+mod databases;
+mod feeds;
+mod judge;
+mod ledger;
+mod orders;
+mod report;
+mod rows;
+mod stock;
+mod tables;
+mod work;
+
+use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
+
+use self::{databases::Databases, report::Report};
+use crate::cli::Data;
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    data: Data,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+    /// How long what is in flight may take to end before it is looked at no more
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    patience: u64,
+    /// The sandbox's books, if the sandbox is a process with a folder of its own
+    #[arg(long, value_name = "FILE", hide = true)]
+    books: Option<PathBuf>,
+}
+
+/// 0: nothing is wrong; 1: something is; 2: it could not look.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let looked = Databases::open(&args.data.data, args.books).and_then(|databases| {
+        let mut report = Report::new(databases.is_running());
+        look(&databases, Duration::from_secs(args.patience), &mut report)?;
+        Ok(report)
+    });
+    let report = match looked {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("error: cannot check: {error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    if args.json {
+        println!("{}", report.to_json()?);
+    } else {
+        print!("{}", report.to_text());
+    }
+    Ok(if report.finds_nothing() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn look(databases: &Databases, patience: Duration, report: &mut Report) -> anyhow::Result<()> {
+    let heads = feeds::heads(databases)?;
+    feeds::check(databases, report)?;
+    rows::check(databases, report)?;
+    stock::check(databases, report)?;
+    ledger::check(databases, report)?;
+    orders::check(databases, patience, report)?;
+    feeds::check_followers(databases, &heads, patience, report)?;
+    Ok(())
+}
+
+/// Between two looks at what is in flight.
+fn pause() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "another process's commits cannot be waited for"
+    )]
+    thread::sleep(Duration::from_millis(100));
+}

@@ -1,0 +1,79 @@
+//! Each row is as new as the newest event of its key: state and feed were committed together.
+
+use pasar_store::{fault::Fault, inspect::Inspector, tx::Tx};
+
+use super::{
+    databases::Databases,
+    report::{Report, Rule},
+    tables::{
+        feed,
+        row::{self, Versioned},
+    },
+};
+
+const PAGE: i64 = 500;
+
+pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fault> {
+    let Databases {
+        users,
+        inventory,
+        orders,
+        payments,
+        ..
+    } = databases;
+    check_table(users, "users", row::first(), row::users, report)?;
+    check_table(inventory, "location", row::first(), row::locations, report)?;
+    check_table(
+        inventory,
+        "product",
+        String::new(),
+        |tx, after, limit| row::products(tx, after, limit),
+        report,
+    )?;
+    check_table(
+        inventory,
+        "reservation",
+        row::first(),
+        row::reservations,
+        report,
+    )?;
+    check_table(orders, "orders", row::first(), row::orders, report)?;
+    check_table(payments, "payment", row::first(), row::payments, report)
+}
+
+fn check_table<C>(
+    database: &Inspector,
+    table: &str,
+    first: C,
+    page: impl Fn(&Tx<'_>, &C, i64) -> Result<Vec<Versioned<C>>, Fault>,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let service = database.service();
+    let mut after = first;
+    loop {
+        let rows = database.read(|tx| {
+            let rows = page(tx, &after, PAGE)?;
+            rows.into_iter()
+                .map(|row| Ok((feed::newest(tx, &row.key)?, row)))
+                .collect::<Result<Vec<_>, Fault>>()
+        })?;
+        report.looked_at(Rule::RowVersions, rows.len());
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (newest, row) in rows {
+            let published = newest.map_or(0, |(keyversion, _)| keyversion);
+            if published != row.keyversion {
+                report.wrong(
+                    Rule::RowVersions,
+                    format!("{service} {table} {}", row.key),
+                    format!(
+                        "it is at version {}, its newest event at {published}",
+                        row.keyversion
+                    ),
+                );
+            }
+            after = row.cursor;
+        }
+    }
+}
