@@ -19,7 +19,7 @@ use pasar_payments::{
 };
 use tokio::net::TcpListener;
 
-use crate::{cli::Data, config, lock::DataLock, up::signals};
+use crate::{cli::Data, config, lock::DataLock, up::signals::Ending};
 
 const DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -69,8 +69,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         sandbox_router(sandbox, access)?,
         &Limits::default(),
     );
+    let ending = Ending::listen()?;
     println!("the payments sandbox is ready at {public_url}");
-    signals::end().await?;
+    ending.told().await?;
     system.tasks.drain(DRAIN).await;
     Ok(ExitCode::SUCCESS)
 }

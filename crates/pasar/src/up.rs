@@ -12,7 +12,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Instant};
 use pasar_chassis::telemetry;
 use pasar_contracts::event::Service;
 
-use self::boot::System;
+use self::{boot::System, signals::Ending};
 use crate::{cli::Data, config::Config, lock::DataLock};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -41,6 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let lock = DataLock::take(&data)?;
     telemetry::init_logs(&config.log)?;
     let drain = config.drain();
+    let ending = Ending::listen()?;
     let system = System::start(&data, config, &services).await?;
     let demo = match args.demo {
         true => Some(demo::prepare(&system, &data).await?),
@@ -48,7 +49,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     system.host.health.booted();
     welcome::print(&system, &data, demo.as_ref(), begun.elapsed());
-    signals::end().await?;
+    ending.told().await?;
     let left = system.stop(drain).await;
     drop(lock);
     if left.is_empty() {
