@@ -1,0 +1,293 @@
+//! `pasar check` itself: each rule sees the one thing that is broken for it, and names rule and row.
+
+use std::{fs, path::Path};
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    api::{cash_order_of, order_of},
+    system::{Folder, System, check},
+};
+
+/// One statement that breaks a copy, and what must be said of it.
+struct Broken {
+    database: &'static str,
+    sql: &'static str,
+    rule: &'static str,
+    /// Part of the row's name.
+    row: &'static str,
+}
+
+const BROKEN: [Broken; 24] = [
+    Broken {
+        database: "orders",
+        sql: "DELETE FROM feed WHERE sequence = 3",
+        rule: "feed",
+        row: "orders feed 3",
+    },
+    Broken {
+        database: "users",
+        sql: "UPDATE feed_head SET head = head + 1",
+        rule: "feed",
+        row: "users feed_head",
+    },
+    Broken {
+        database: "payments",
+        sql: "UPDATE feed SET keyversion = keyversion + 7 WHERE sequence = 2",
+        rule: "key-versions",
+        row: "payments feed 2",
+    },
+    Broken {
+        database: "inventory",
+        sql: "UPDATE follower_position SET sequence = sequence + 1000",
+        rule: "positions",
+        row: "inventory follower_position of orders",
+    },
+    Broken {
+        database: "orders",
+        sql: "UPDATE follower_position SET epoch = zeroblob(16) WHERE publisher = 'payments'",
+        rule: "positions",
+        row: "orders follower_position of payments",
+    },
+    Broken {
+        database: "payments",
+        sql: "INSERT INTO parked (publisher, sequence, lane, key, event, fault, parked_at)
+              VALUES ('orders', 5, 0, 'ord_x', '{}', 'it did not fit', 0)",
+        rule: "parked",
+        row: "payments parked orders 5",
+    },
+    Broken {
+        database: "orders",
+        sql: "UPDATE orders SET keyversion = keyversion + 1 WHERE number = 1",
+        rule: "row-versions",
+        row: "orders orders ord_",
+    },
+    Broken {
+        database: "inventory",
+        sql: "UPDATE product SET keyversion = keyversion - 1 WHERE sku = 'rule-tea'",
+        rule: "row-versions",
+        row: "inventory product product:rule-tea",
+    },
+    Broken {
+        database: "inventory",
+        sql: "UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'rule-tea'",
+        rule: "stock-movements",
+        row: " rule-tea",
+    },
+    Broken {
+        database: "inventory",
+        sql: "UPDATE movement SET change = change - 1 WHERE kind = 'sale' AND sku = 'rule-tea'
+              AND number = 2",
+        rule: "stock-movements",
+        row: " rule-tea 2",
+    },
+    Broken {
+        database: "inventory",
+        sql: "DELETE FROM movement WHERE sku = 'rule-tea' AND number = 2",
+        rule: "stock-movements",
+        row: " rule-tea",
+    },
+    Broken {
+        database: "inventory",
+        sql: "UPDATE feed SET type = 'stock.unheard_of.v1'
+              WHERE sequence = (SELECT MIN(sequence) FROM feed WHERE type = 'stock.sold.v1')",
+        rule: "stock-events",
+        row: " rule-tea",
+    },
+    Broken {
+        database: "inventory",
+        sql: "UPDATE stock SET reserved = reserved + 1 WHERE sku = 'rule-tea'",
+        rule: "stock-reserved",
+        row: " rule-tea",
+    },
+    Broken {
+        database: "inventory",
+        sql: "UPDATE reservation SET state = 'held' WHERE order_id =
+              (SELECT order_id FROM reservation WHERE state = 'sold' LIMIT 1)",
+        rule: "reservations",
+        row: "inventory reservation ord_",
+    },
+    Broken {
+        database: "orders",
+        sql: "DELETE FROM orders WHERE number = 1",
+        rule: "reservations",
+        row: "inventory reservation ord_",
+    },
+    Broken {
+        database: "payments",
+        sql: "UPDATE ledger_entry SET amount_minor = amount_minor + 1 WHERE sequence = 1",
+        rule: "ledger-balance",
+        row: "payments ledger_entry ltx_",
+    },
+    Broken {
+        database: "payments",
+        sql: "DELETE FROM ledger_entry WHERE transaction_id =
+              (SELECT transaction_id FROM ledger_entry WHERE sequence = 1)",
+        rule: "ledger-payments",
+        row: "payments payment pay_",
+    },
+    Broken {
+        database: "payments",
+        sql: "UPDATE payment SET state = 'voided' WHERE id =
+              (SELECT id FROM payment WHERE state = 'captured' LIMIT 1)",
+        rule: "payments",
+        row: "payments payment pay_",
+    },
+    Broken {
+        database: "orders",
+        sql: "UPDATE orders SET total = total + 1 WHERE number = 1",
+        rule: "payments",
+        row: "payments payment pay_",
+    },
+    Broken {
+        database: "sandbox",
+        sql: "UPDATE charge SET captured_minor = captured_minor - 1 WHERE reference =
+              (SELECT reference FROM charge WHERE state = 'captured' LIMIT 1)",
+        rule: "provider",
+        row: "sandbox charge pay_",
+    },
+    Broken {
+        database: "sandbox",
+        sql: "DELETE FROM charge WHERE reference =
+              (SELECT reference FROM charge WHERE state = 'captured' LIMIT 1)",
+        rule: "provider",
+        row: "payments payment pay_",
+    },
+    Broken {
+        database: "sandbox",
+        sql: "UPDATE charge SET captures = 2 WHERE reference =
+              (SELECT reference FROM charge WHERE state = 'captured' LIMIT 1)",
+        rule: "captured-once",
+        row: "sandbox charge pay_",
+    },
+    Broken {
+        database: "orders",
+        sql: "UPDATE orders SET stage = 'cancelling', settled_at = NULL WHERE number = 1",
+        rule: "settled",
+        row: "orders orders ord_",
+    },
+    Broken {
+        database: "orders",
+        sql: "DELETE FROM timer WHERE kind = 'pay_by'",
+        rule: "settled",
+        row: "orders orders ord_",
+    },
+];
+
+/// Data of every kind that a rule looks at.
+async fn data() -> Folder {
+    let mut system = System::start();
+    let (kiosk, staff) = (system.api("KIOSK"), system.api("STAFF"));
+    staff.product("rule-tea", 100).await;
+    let lines = [("rule-tea", 2)];
+    let mut ids = Vec::new();
+    for token in ["tok_ok", "tok_ok", "tok_declined", "tok_ok"] {
+        let order = kiosk.order(10, &order_of(&lines, token)).await.expect(201);
+        ids.push(order["id"].as_str().unwrap().to_owned());
+    }
+    kiosk.order(10, &cash_order_of(&lines)).await.expect(201);
+    let refund = json!({ "lines": [{ "sku": "rule-tea", "quantity": 1 }], "restock": true, "reason": "cold" });
+    staff
+        .post(&format!("/v1/orders/{}/refunds", ids[0]), &refund)
+        .await
+        .expect_success();
+    staff
+        .post(&format!("/v1/orders/{}/cancel", ids[1]), &json!({}))
+        .await
+        .expect_success();
+    for id in &ids {
+        staff.settled(id).await;
+    }
+    system.quiet().await;
+    system.stop();
+    system.into_folder()
+}
+
+fn copy(data: &Path) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(data).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+fn break_it(data: &Path, broken: &Broken) {
+    let path = data.join(format!("{}.db", broken.database));
+    let database = Connection::open(path).unwrap();
+    database
+        .pragma_update(None, "ignore_check_constraints", "ON")
+        .unwrap();
+    let rows = database.execute(broken.sql, []).unwrap();
+    assert!(rows > 0, "nothing was broken by {}", broken.sql);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_rule_names_what_is_broken_for_it() {
+    let folder = data().await;
+    let (output, whole) = check(&folder.data(), &[]);
+    assert!(output.status.success(), "{whole:#}");
+    assert_eq!(whole["in_flight"], json!([]));
+    for (rule, looked_at) in whole["looked_at"].as_object().unwrap() {
+        assert!(
+            looked_at.as_u64() > Some(0),
+            "{rule} looked at nothing: {whole:#}"
+        );
+        assert!(
+            BROKEN.iter().any(|broken| broken.rule == rule),
+            "nothing breaks {rule}"
+        );
+    }
+    for broken in &BROKEN {
+        let copy = copy(&folder.data());
+        break_it(copy.path(), broken);
+        let (output, report) = check(copy.path(), &[]);
+        assert_eq!(output.status.code(), Some(1), "{}: {report:#}", broken.sql);
+        let named = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|finding| {
+                finding["rule"] == broken.rule
+                    && finding["row"].as_str().unwrap().contains(broken.row)
+                    && finding["what"]
+                        .as_str()
+                        .is_some_and(|what| !what.is_empty())
+            });
+        assert!(
+            named,
+            "{} ({} {}): {report:#}",
+            broken.sql, broken.rule, broken.row
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_without_orders_says_that_nothing_was_held_against_each_other() {
+    let mut system = System::start();
+    system.stop();
+    let (output, report) = check(&system.folder().data(), &[]);
+    assert!(output.status.success(), "{report:#}");
+    assert!(
+        report["notes"][0].as_str().unwrap().contains("no order"),
+        "{report:#}"
+    );
+    assert_eq!(report["looked_at"]["settled"], 0);
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_no_clean_bill() {
+    let folder = tempfile::tempdir().unwrap();
+    for data in [folder.path(), &folder.path().join("missing")] {
+        let (output, report) = check(data, &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(report, Value::Null);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            error.contains("--data") || error.contains("data folder"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! The whole system from outside: the real program, over HTTP, with databases of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it did"
+)]
+
+mod api;
+mod check_rules;
+mod crash;
+mod documents;
+mod drain;
+mod money;
+mod roles;
+mod settling;
+mod stock;
+mod system;
+mod walk;
