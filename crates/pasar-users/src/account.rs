@@ -104,7 +104,7 @@ impl Name {
 
 impl Roles {
     pub(crate) fn parse(roles: &[Role]) -> Result<Self, InvalidAccount> {
-        if roles.is_empty() {
+        if roles.is_empty() || roles.len() > Role::ALL.len() {
             return Err(InvalidAccount::Roles);
         }
         let mut roles = roles.to_vec();

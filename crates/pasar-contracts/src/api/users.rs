@@ -85,7 +85,7 @@ pub struct LogIn {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshTokenInput {
-    #[schema(max_length = 200, example = "pasar_rt_AY7nQ2Z4fK6g0C5kH3Q4vA")]
+    #[schema(example = "pasar_rt_AY7nQ2Z4fK6g0C5kH3Q4vA")]
     pub refresh_token: String,
 }
 
