@@ -1,8 +1,9 @@
 //! The long form of the crash test: the suite's own test, with more cycles.
 
+use anyhow::ensure;
 use clap::Args;
 
-use crate::workspace::{self, Workspace};
+use crate::{tally, workspace::Workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -15,7 +16,7 @@ pub(crate) struct Options {
 }
 
 /// The test, by the name that cargo knows it by.
-pub(crate) const TEST: &str = "crash::orders_survive_kill_9";
+const TEST: &str = "crash::orders_survive_kill_9";
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let mut command = workspace.cargo_tests("test");
@@ -25,5 +26,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     if let Some(seed) = options.seed {
         command.env("PASAR_CRASH_SEED", seed.to_string());
     }
-    workspace::run(&mut command)
+    let tally = tally::run_counted(&mut command)?;
+    ensure!(tally.failed == 0, "the crash test failed");
+    ensure!(tally.passed == 1, "there is no test called {TEST}");
+    Ok(())
 }

@@ -1,15 +1,145 @@
-//! Shows that the tests catch what they are there for.
+//! Shows that the tests catch what they are there for: each known bug is planted in a scratch copy of
+//! the workspace, and the tests that must catch it are run there.
+//!
+//! The copy and what is built from it lie under `target/planted`; the workspace is not touched.
+
+mod bugs;
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
-use crate::workspace::Workspace;
+use crate::{
+    tally::{self, Tally},
+    workspace::{self, Workspace},
+};
+use bugs::{BUGS, Bug};
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only the bugs whose names contain this
     #[arg(long)]
     only: Option<String>,
+    /// Kills in the crash test
+    #[arg(long, default_value_t = 24)]
+    cycles: u32,
 }
 
-pub(crate) fn run(_workspace: &Workspace, _options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    let wanted = |bug: &&Bug| {
+        options
+            .only
+            .as_ref()
+            .is_none_or(|only| bug.name.contains(only))
+    };
+    let bugs: Vec<&Bug> = BUGS.iter().filter(wanted).collect();
+    ensure!(!bugs.is_empty(), "no bug is called so");
+    let scratch = scratch_copy(workspace)?;
+    println!("without a bug, the same tests pass:");
+    let mut tests: Vec<&str> = bugs.iter().map(|bug| bug.caught_by).collect();
+    tests.sort_unstable();
+    tests.dedup();
+    let whole = test(&scratch, &tests, options)?;
+    ensure!(
+        whole.failed == 0 && whole.passed > 0,
+        "the tests fail without a bug"
+    );
+    let mut missed = Vec::new();
+    for bug in &bugs {
+        println!("\n=== {}: {}", bug.name, bug.what);
+        let caught = with_bug(&scratch, bug, options)?;
+        println!(
+            "=== {}: {}",
+            bug.name,
+            if caught { "caught" } else { "NOT CAUGHT" }
+        );
+        if !caught {
+            missed.push(bug.name);
+        }
+    }
+    println!(
+        "\n{} bugs planted, {} caught",
+        bugs.len(),
+        bugs.len() - missed.len()
+    );
+    ensure!(missed.is_empty(), "not caught: {}", missed.join(", "));
+    Ok(())
+}
+
+/// Plants a bug, runs the test that must catch it, and takes the bug out again.
+fn with_bug(scratch: &Workspace, bug: &Bug, options: &Options) -> anyhow::Result<bool> {
+    let path = scratch.root().join(bug.file);
+    let whole = fs::read_to_string(&path).with_context(|| format!("cannot read {}", bug.file))?;
+    fs::write(&path, bug.planted(&whole)?)?;
+    let caught = build(scratch).and_then(|()| test(scratch, &[bug.caught_by], options));
+    fs::write(&path, whole)?;
+    Ok(caught?.failed > 0)
+}
+
+/// A bug that does not compile would look as if it were caught.
+fn build(scratch: &Workspace) -> anyhow::Result<()> {
+    workspace::run(cargo(scratch).arg("--no-run"))
+}
+
+fn test(scratch: &Workspace, tests: &[&str], options: &Options) -> anyhow::Result<Tally> {
+    build(scratch)?;
+    let mut command = cargo(scratch);
+    command
+        .arg("--")
+        .args(tests)
+        .env("PASAR_CRASH_CYCLES", options.cycles.to_string());
+    tally::run_counted(&mut command)
+}
+
+fn cargo(scratch: &Workspace) -> Command {
+    let mut command = scratch.cargo_tests("test");
+    command
+        .args(["--quiet", "--test", "it"])
+        .env("CARGO_TARGET_DIR", scratch.root().with_file_name("target"));
+    command
+}
+
+/// The workspace as it stands, committed or not.
+fn scratch_copy(workspace: &Workspace) -> anyhow::Result<Workspace> {
+    let root = workspace.target().join("planted").join("workspace");
+    let listed = workspace
+        .program("git")
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ])
+        .output()
+        .context("cannot start git")?;
+    ensure!(
+        listed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
+    let files = String::from_utf8(listed.stdout)?;
+    for name in files.split_terminator('\0') {
+        copy_if_changed(&workspace.root().join(name), &root.join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
+    }
+    Ok(Workspace::at(root))
+}
+
+/// What stays as it was is not built again.
+fn copy_if_changed(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let Ok(wanted) = fs::read(from) else {
+        // Deleted, but not committed as such.
+        return fs::remove_file(to).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => bail!(error),
+        });
+    };
+    if fs::read(to).is_ok_and(|there| there == wanted) {
+        return Ok(());
+    }
+    fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+    fs::write(to, wanted)?;
     Ok(())
 }
