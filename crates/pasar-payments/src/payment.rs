@@ -362,3 +362,6 @@ impl Payment {
         self.resting_until
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,47 +52,54 @@ pub fn initiate_payment(ctx: &mut Context<'_>, command: InitiatePayment) -> Resu
         ctx.now(),
     );
     payment.keyversion = 1;
-    let outcome = if payment.is_cash() && command.method_known {
-        payment.state = PaymentState::Due;
-        Outcome::Due
-    } else if command.method_known {
-        payment.in_flight = Some(Operation::Authorize);
-        Outcome::Initiated
-    } else {
+    let outcome = if !command.method_known {
         payment.decline(UNKNOWN_METHOD.to_owned());
         Outcome::Declined
+    } else if payment.is_cash() {
+        payment.state = PaymentState::Due;
+        Outcome::Due
+    } else {
+        payment.in_flight = Some(Operation::Authorize);
+        Outcome::Initiated
     };
     if !tables::payment::insert(ctx, &payment)? {
         return Ok(Outcome::AlreadyKnown);
     }
-    let key = command.order_id.to_string();
+    if outcome == Outcome::Initiated {
+        change::ask(ctx, &mut payment, Operation::Authorize, command.token)?;
+    }
+    publish(ctx, payment)?;
+    Ok(outcome)
+}
+
+fn publish(ctx: &mut Context<'_>, payment: Payment) -> Result<(), Fault> {
+    let key = payment.order_id().to_string();
+    let (version, amount) = (payment.keyversion, payment.amount);
     let reference = payment.reference();
-    match outcome {
-        Outcome::Initiated => {
-            change::ask(ctx, &mut payment, Operation::Authorize, command.token)?;
-            let event = PaymentInitiated {
-                payment: reference,
-                amount: payment.amount,
-                method: payment.method,
-            };
-            ctx.emit(&key, payment.keyversion, &event)?;
-        }
-        Outcome::Due => {
+    match payment.state {
+        PaymentState::Due => {
             let event = PaymentDue {
                 payment: reference,
-                amount: payment.amount,
+                amount,
             };
-            ctx.emit(&key, payment.keyversion, &event)?;
+            ctx.emit(&key, version, &event)
         }
-        Outcome::Declined | Outcome::AlreadyKnown => {
+        PaymentState::Declined => {
             let event = PaymentDeclined {
                 payment: reference,
-                reason: UNKNOWN_METHOD.to_owned(),
+                reason: payment.reason.unwrap_or_default(),
             };
-            ctx.emit(&key, payment.keyversion, &event)?;
+            ctx.emit(&key, version, &event)
+        }
+        _ => {
+            let event = PaymentInitiated {
+                payment: reference,
+                amount,
+                method: payment.method,
+            };
+            ctx.emit(&key, version, &event)
         }
     }
-    Ok(outcome)
 }
 
 #[cfg(test)]
