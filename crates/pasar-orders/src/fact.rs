@@ -139,7 +139,7 @@ impl Fact {
     /// Whether the order keeps it, so that a repetition can be told from something new.
     pub(crate) const fn is_kept(&self) -> bool {
         match self {
-            Self::CaptureFailed | Self::Refund { .. } => false,
+            Self::Refund { .. } => false,
             // A new failure of money that was not asked for here is worth telling.
             Self::RefundFailed { was, .. } => was.is_some(),
             _ => true,

@@ -78,6 +78,9 @@ pub struct Cancelling {
     pub reason: CancelReason,
     pub restock: bool,
     pub by_staff: bool,
+    /// The capture failed, before it began or while it runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub capture_failed: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortages: Vec<Shortage>,
 }
@@ -256,6 +259,11 @@ impl Order {
                     self.deadline = None;
                 }
             }
+            Fact::CaptureFailed => {
+                if let Some(cancellation) = &mut self.cancellation {
+                    cancellation.capture_failed = true;
+                }
+            }
             Fact::Voided { reason } => self.record_voided(*reason),
             Fact::Refunded {
                 amount,
@@ -343,6 +351,7 @@ impl Cancelling {
             reason: fact.cancel_reason(),
             restock: untouched || told_to_restock,
             by_staff,
+            capture_failed: matches!(fact, Fact::CaptureFailed),
             shortages: match fact {
                 Fact::StockRefused { shortages } => shortages.clone(),
                 _ => Vec::new(),

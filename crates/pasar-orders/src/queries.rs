@@ -61,6 +61,34 @@ macro_rules! select_rows {
     };
 }
 
+const OF_CUSTOMER: &str = select_rows!(
+    "WHERE customer_id = ?1 AND id < ?2 AND (?3 = '' OR stage IN (?3, ?4, ?5, ?6))
+     AND (?7 IS NULL OR location_id = ?7)
+     ORDER BY id DESC LIMIT ?8"
+);
+const IN_SETTLED_STATE: &str = select_rows!(
+    "WHERE settled_at IS NOT NULL AND stage = ?1 AND id < ?2
+     AND (?3 IS NULL OR location_id = ?3)
+     ORDER BY id DESC LIMIT ?4"
+);
+const IN_UNSETTLED_STATE: &str = select_rows!(
+    "WHERE id IN (SELECT id FROM orders WHERE settled_at IS NULL)
+     AND stage IN (?1, ?2, ?3, ?4) AND id < ?5 AND (?6 IS NULL OR location_id = ?6)
+     ORDER BY id DESC LIMIT ?7"
+);
+const ALL: &str = select_rows!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+const AT_LOCATION: &str =
+    select_rows!("WHERE location_id = ?1 ORDER BY day DESC, number DESC LIMIT ?2");
+const AT_LOCATION_AFTER: &str = select_rows!(
+    "WHERE location_id = ?1
+     AND (day, number) < (SELECT day, number FROM orders WHERE id = ?2)
+     ORDER BY day DESC, number DESC LIMIT ?3"
+);
+const BY_NUMBER: &str = select_rows!("WHERE location_id = ?1 AND day = ?2 AND number = ?3");
+const ON_BOARD: &str = "SELECT number FROM orders
+     WHERE settled_at IS NOT NULL AND stage = ?1 AND location_id = ?2 ORDER BY id LIMIT ?3";
+const UNSETTLED: &str = "SELECT COUNT(*) FROM orders WHERE settled_at IS NULL";
+
 pub fn find(tx: &Tx<'_>, id: OrderId) -> Result<Option<OrderRow>, Fault> {
     let found = tx.query_opt(select_rows!("WHERE id = ?1"), &[&id], read_row)?;
     found.map(|row| with_refunds(tx, row)).transpose()
@@ -76,40 +104,20 @@ pub fn list(tx: &Tx<'_>, filter: &OrderFilter, limit: usize) -> Result<Vec<Order
     let rows = match (customer, filter.state, location) {
         (Some(_), ..) => all(
             tx,
-            select_rows!(
-                "WHERE customer_id = ?1 AND id < ?2 AND (?3 = '' OR stage IN (?3, ?4, ?5, ?6))
-                   AND (?7 IS NULL OR location_id = ?7)
-                 ORDER BY id DESC LIMIT ?8"
-            ),
+            OF_CUSTOMER,
             &[customer, &before, a, b, c, d, location, &limit],
         ),
-        (None, Some(state), _) if state.is_settled() => all(
-            tx,
-            select_rows!(
-                "WHERE settled_at IS NOT NULL AND stage = ?1 AND id < ?2
-                   AND (?3 IS NULL OR location_id = ?3)
-                 ORDER BY id DESC LIMIT ?4"
-            ),
-            &[a, &before, location, &limit],
-        ),
+        (None, Some(state), _) if state.is_settled() => {
+            all(tx, IN_SETTLED_STATE, &[a, &before, location, &limit])
+        }
         // What is unsettled is bounded; its index finds it, and the few rows are sorted.
         (None, Some(_), _) => all(
             tx,
-            select_rows!(
-                "WHERE id IN (SELECT id FROM orders WHERE settled_at IS NULL
-                                AND stage IN (?1, ?2, ?3, ?4) AND id < ?5
-                                AND (?6 IS NULL OR location_id = ?6)
-                              ORDER BY id DESC LIMIT ?7)
-                 ORDER BY id DESC"
-            ),
+            IN_UNSETTLED_STATE,
             &[a, b, c, d, &before, location, &limit],
         ),
         (None, None, Some(location)) => at_location(tx, *location, filter.after, limit),
-        (None, None, None) => all(
-            tx,
-            select_rows!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"),
-            &[&before, &limit],
-        ),
+        (None, None, None) => all(tx, ALL, &[&before, &limit]),
     }?;
     rows.into_iter().map(|row| with_refunds(tx, row)).collect()
 }
@@ -132,11 +140,7 @@ pub fn by_number(
     let mut found = Vec::new();
     for location in locations {
         for day in days {
-            let row = tx.query_opt(
-                select_rows!("WHERE location_id = ?1 AND day = ?2 AND number = ?3"),
-                &[&location, day, &number],
-                read_row,
-            )?;
+            let row = tx.query_opt(BY_NUMBER, &[&location, day, &number], read_row)?;
             found.extend(row.filter(|row| filter.allows(&row.order)));
         }
     }
@@ -147,12 +151,9 @@ pub fn by_number(
 /// The numbers that a counter calls, oldest first.
 pub fn board(tx: &Tx<'_>, location: LocationId) -> Result<Board, Fault> {
     let numbers = |stage: Stage| {
-        tx.query_all(
-            "SELECT number FROM orders
-             WHERE settled_at IS NOT NULL AND stage = ?1 AND location_id = ?2 ORDER BY id LIMIT ?3",
-            &[&stage, &location, &MOST_ON_BOARD],
-            |row| row.get(0),
-        )
+        tx.query_all(ON_BOARD, &[&stage, &location, &MOST_ON_BOARD], |row| {
+            row.get(0)
+        })
     };
     Ok(Board {
         location_id: location,
@@ -163,11 +164,7 @@ pub fn board(tx: &Tx<'_>, location: LocationId) -> Result<Board, Fault> {
 
 /// All orders whose own stock or money is in flight.
 pub fn count_unsettled(tx: &Tx<'_>) -> Result<u64, Fault> {
-    let count: i64 = tx.query_one(
-        "SELECT COUNT(*) FROM orders WHERE settled_at IS NULL",
-        &[],
-        |row| row.get(0),
-    )?;
+    let count: i64 = tx.query_one(UNSETTLED, &[], |row| row.get(0))?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
@@ -179,20 +176,8 @@ fn at_location(
     limit: i64,
 ) -> Result<Vec<OrderRow>, Fault> {
     match after {
-        None => all(
-            tx,
-            select_rows!("WHERE location_id = ?1 ORDER BY day DESC, number DESC LIMIT ?2"),
-            &[&location, &limit],
-        ),
-        Some(after) => all(
-            tx,
-            select_rows!(
-                "WHERE location_id = ?1
-                   AND (day, number) < (SELECT day, number FROM orders WHERE id = ?2)
-                 ORDER BY day DESC, number DESC LIMIT ?3"
-            ),
-            &[&location, &after, &limit],
-        ),
+        None => all(tx, AT_LOCATION, &[&location, &limit]),
+        Some(after) => all(tx, AT_LOCATION_AFTER, &[&location, &after, &limit]),
     }
 }
 
@@ -223,7 +208,7 @@ fn with_refunds(tx: &Tx<'_>, mut row: OrderRow) -> Result<OrderRow, Fault> {
 fn refunds(tx: &Tx<'_>, order: OrderId, currency: Currency) -> Result<Vec<Refund>, Fault> {
     tx.query_all(
         "SELECT id, amount, state, lines, restock, reason, requested_at, updated_at
-         FROM refund WHERE order_id = ?1 ORDER BY id LIMIT ?2",
+         FROM refund WHERE order_id = ?1 ORDER BY requested_at, id LIMIT ?2",
         &[&order, &MOST_REFUNDS],
         |row| {
             let Word::<RefundState>(state) = row.get(2)?;

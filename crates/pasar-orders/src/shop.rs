@@ -282,7 +282,7 @@ impl Shop {
         order(n)
     }
 
-    fn lead(&self, id: OrderId, stage: Stage) {
+    pub(crate) fn lead(&self, id: OrderId, stage: Stage) {
         let facts: &[Fact] = match stage {
             Stage::Placed => &[],
             Stage::StockHeld => &[Fact::StockReserved],

@@ -128,7 +128,9 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<Refund>,
     /// Follows this order without a login. Whoever has it sees the order: keep it from others.
-    #[schema(example = "http://127.0.0.1:8080/v1/watch/AY3NrZ0Hf3a0yJk0b5xw3m9mZ9v8QmJw0o1pB2c3d4E")]
+    #[schema(
+        example = "http://127.0.0.1:8080/v1/watch/AY3NrZ0Hf3a0yJk0b5xw3m9mZ9v8QmJw0o1pB2c3d4E"
+    )]
     pub watch_url: String,
     pub placed_at: Timestamp,
     pub updated_at: Timestamp,

@@ -167,10 +167,9 @@ impl Api {
     async fn catalogue_caught_up(&self) {
         let due = self.host.clock.now() + self.config.catalogue_wait();
         let caught_up = async {
-            match self.inventory.head().await {
-                Ok(head) => self.catalogue.caught_up_to(head.sequence).await,
-                // Inventory cannot be reached: what is known here is all there is.
-                Err(_) => {}
+            // If inventory cannot be reached, what is known here is all there is.
+            if let Ok(head) = self.inventory.head().await {
+                self.catalogue.caught_up_to(head.sequence).await;
             }
         };
         tokio::select! {

@@ -10,6 +10,7 @@ use pasar_chassis::{
     problem::Problem,
 };
 use pasar_contracts::api::orders::{Order, OrderChange};
+use pasar_store::feed::FeedEvent;
 use pasar_types::id::OrderId;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -100,7 +101,9 @@ impl Api {
         if !if_none_match.names(row.order.keyversion) {
             return Ok(row);
         }
-        waiting::for_event(&self.host, &mut watch, longest, |_| true).await;
+        // What was committed before the row was read may be heard only now.
+        let newer = |event: &FeedEvent| event.keyversion > row.order.keyversion;
+        waiting::for_event(&self.host, &mut watch, longest, newer).await;
         self.order(id).await
     }
 }

@@ -162,7 +162,7 @@ impl World {
             return;
         };
         let answer = match told {
-            _ if first && choice % 4 == 0 => Fact::StockRefused { shortages: vec![] },
+            _ if first && choice.is_multiple_of(4) => Fact::StockRefused { shortages: vec![] },
             _ if first => {
                 self.held = true;
                 Fact::StockReserved
@@ -228,9 +228,9 @@ impl World {
                     self.from_payments.push_back(Fact::Authorized);
                 }
             },
-            Purse::Authorized if choice % 4 == 0 => self.void(VoidReason::Lapsed),
+            Purse::Authorized if choice.is_multiple_of(4) => self.void(VoidReason::Lapsed),
             Purse::Due => self.capture(),
-            Purse::Capturing if choice % 4 == 0 => {
+            Purse::Capturing if choice.is_multiple_of(4) => {
                 self.money = Purse::Authorized;
                 self.from_payments.push_back(Fact::CaptureFailed);
             }
@@ -274,7 +274,7 @@ impl World {
     fn refund(&mut self, amount: i64, choice: u8) {
         let was = Some(RefundState::Requested);
         let amount_back = idr(amount);
-        self.from_payments.push_back(if choice % 3 == 0 {
+        self.from_payments.push_back(if choice.is_multiple_of(3) {
             Fact::RefundFailed {
                 amount: amount_back,
                 was,

@@ -38,7 +38,7 @@ pub struct Location {
 
 /// Takes over a product, unless something newer about it is known.
 pub fn put_product(ctx: &Context<'_>, version: i64, product: &ProductChanged) -> Result<(), Fault> {
-    let sold_out_at = (!product.sold_out_at.is_empty()).then(|| Json(&product.sold_out_at));
+    let sold_out_at = (!product.sold_out_at.is_empty()).then_some(Json(&product.sold_out_at));
     ctx.execute(
         "INSERT INTO product (sku, version, name, price, currency, tax_rate, orderable, sold_out_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)

@@ -298,7 +298,7 @@ fn the_clock_change_gives_no_number_twice() {
         .unwrap();
     for n in 1..24_u8 {
         shop.clock
-            .set(start + std::time::Duration::from_secs(600 * u64::from(n)));
+            .set(start + Duration::from_secs(600 * u64::from(n)));
         given.push(number(
             &shop,
             PlaceOrder {

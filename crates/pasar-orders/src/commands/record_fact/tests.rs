@@ -160,7 +160,7 @@ fn money_that_fails_cancels_for_its_own_reason() {
     insta::assert_snapshot!(check(&shop, failed, [Fact::CaptureFailed]), @r#"
     order.cancelling.v1 v4 {"by_staff":false,"number":2,"reason":"capture_failed","restock":true}
     cancelling stock=reserved payment=authorized captured=0 refunded=0 refunding=0
-    cancellation {"reason":"capture_failed","restock":true,"by_staff":false}
+    cancellation {"reason":"capture_failed","restock":true,"by_staff":false,"capture_failed":true}
     "#);
     let lapsed = shop.at(3, Stage::MoneyHeld);
     let reason = VoidReason::Lapsed;
