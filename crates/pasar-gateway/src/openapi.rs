@@ -1,12 +1,18 @@
 //! One OpenAPI 3.1 document of the whole system, made of the services' own, and what the edge adds to
 //! every operation: how to authenticate, and the problems that it may answer with itself.
 
+use std::fmt;
+
 use http::Method;
-use pasar_chassis::{problem::MEDIA_TYPE, service::BootError};
+use pasar_chassis::{
+    openapi::{CommonProblems, ConflictProblem, NotFoundProblem, PreconditionProblem},
+    problem::MEDIA_TYPE,
+    service::BootError,
+};
 use pasar_contracts::{event::Service, problem::ProblemType};
 use serde_json::{Map, Value, json};
 use utoipa::{
-    PartialSchema,
+    IntoResponses, PartialSchema,
     openapi::{OpenApi, PathItem, path::Operation},
 };
 
@@ -25,6 +31,8 @@ const COOKIE_OPERATIONS: [&str; 2] = ["/v1/auth/login", "/v1/auth/refresh"];
 const EDGE_STATUSES: [u16; 13] = [
     400, 401, 403, 408, 413, 414, 415, 422, 429, 431, 500, 503, 504,
 ];
+/// What many operations answer with besides.
+const SHARED_STATUSES: [u16; 3] = [404, 409, 412];
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 const DESCRIPTION: &str = include_str!("../assets/openapi.md");
 
@@ -111,10 +119,11 @@ impl Document {
         document["servers"] = json!([{ "url": self.public_url }]);
         document["security"] = json!([{}, { "bearer": [] }, { "cookie": [] }]);
         add_components(&mut document);
+        let shared = shared_responses();
         for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
             for method in METHODS {
                 if let Some(operation) = item.get_mut(method) {
-                    finish(path, operation);
+                    finish(path, operation, &shared);
                 }
             }
         }
@@ -146,22 +155,26 @@ fn add_components(document: &mut Value) {
             "description": "For pages of this installation: what a login with Prefer: session=cookie sets.",
         },
     });
-    for status in EDGE_STATUSES {
+    for status in EDGE_STATUSES.into_iter().chain(SHARED_STATUSES) {
         components["responses"][response_name(status)] = problem_response(status);
     }
 }
 
-fn finish(path: &str, operation: &mut Value) {
+fn finish(path: &str, operation: &mut Value, shared: &Map<String, Value>) {
     let responses = &mut operation["responses"];
     if !responses.is_object() {
         *responses = Value::Object(Map::new());
     }
     if let Some(responses) = responses.as_object_mut() {
         responses.remove("default");
-        for status in EDGE_STATUSES {
-            let reference =
-                json!({ "$ref": format!("#/components/responses/{}", response_name(status)) });
-            responses.entry(status.to_string()).or_insert(reference);
+        for (status, response) in responses.iter_mut() {
+            if shared.get(status) == Some(response) {
+                *response = reference(status);
+            }
+        }
+        for status in EDGE_STATUSES.map(|status| status.to_string()) {
+            let edge = reference(&status);
+            responses.entry(status).or_insert(edge);
         }
     }
     if COOKIE_OPERATIONS.contains(&path) {
@@ -212,7 +225,25 @@ fn problem_response(status: u16) -> Value {
     })
 }
 
-fn response_name(status: u16) -> String {
+/// The answers that services' operations share, as each of them lists them.
+fn shared_responses() -> Map<String, Value> {
+    let all = [
+        CommonProblems::responses(),
+        NotFoundProblem::responses(),
+        ConflictProblem::responses(),
+        PreconditionProblem::responses(),
+    ];
+    let listed = all.into_iter().flatten();
+    listed
+        .filter_map(|(status, response)| Some((status, serde_json::to_value(response).ok()?)))
+        .collect()
+}
+
+fn reference(status: &str) -> Value {
+    json!({ "$ref": format!("#/components/responses/{}", response_name(status)) })
+}
+
+fn response_name(status: impl fmt::Display) -> String {
     format!("Problem{status}")
 }
 

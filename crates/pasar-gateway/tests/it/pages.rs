@@ -20,6 +20,11 @@ async fn the_document_lists_every_public_operation_and_every_problem() {
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.contains_key("/v1/orders") && paths.contains_key("/healthz"));
     assert!(!paths.keys().any(|path| path.starts_with("/internal")));
+    let shared = &paths["/readyz"]["get"]["responses"]["503"];
+    assert_eq!(
+        shared["$ref"], "#/components/responses/Problem503",
+        "said once"
+    );
     let types = &document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
     assert_eq!(types.as_array().unwrap().len(), ProblemType::ALL.len());
     for (path, item) in paths {
