@@ -1,4 +1,5 @@
-//! Runs what a lane took as one transaction: each command in a savepoint, the feed last, one commit.
+//! Runs what a lane took as one transaction: the commands, the feed last, one commit. A fault takes back
+//! its own command alone.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -42,6 +43,21 @@ struct Meters {
     faults: Counter,
     events: Counter,
     group_size: Histogram,
+}
+
+/// How the commands of a group are kept apart.
+#[derive(Clone, Copy)]
+enum Run {
+    /// Not at all: the first fault ends the pass.
+    Bare,
+    /// `conflicted` has met a conflict before.
+    InSavepoints { conflicted: Option<usize> },
+}
+
+enum Pass {
+    Committed(Vec<Result<(), Fault>>),
+    /// The command at this place faulted, and everything was taken back.
+    Faulted(usize, Fault),
 }
 
 /// How often a command that met a conflict is run again.
@@ -93,13 +109,45 @@ impl Writer {
     }
 
     /// A result per job, durable; or the fault that ended the whole transaction.
+    ///
+    /// A savepoint costs a copy of every page that its command changes, and faults are rare: so all
+    /// commands run without one first, and after a fault once more, each in its own.
     fn commit(&self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Fault>>, Fault> {
+        let (at, fault) = match self.pass(jobs, Run::Bare)? {
+            Pass::Committed(results) => return Ok(results),
+            Pass::Faulted(at, fault) => (at, fault),
+        };
+        let conflict = matches!(fault, Fault::Conflict(_));
+        if jobs.len() == 1 && !conflict {
+            return Ok(vec![Err(fault)]);
+        }
+        let conflicted = conflict.then_some(at);
+        match self.pass(jobs, Run::InSavepoints { conflicted })? {
+            Pass::Committed(results) => Ok(results),
+            Pass::Faulted(_, fault) => Err(fault),
+        }
+    }
+
+    fn pass(&self, jobs: &mut [Box<dyn Job>], run: Run) -> Result<Pass, Fault> {
         let now = self.clock.now();
         self.connection.begin_write()?;
         let mut pending = Pending::default();
         let mut results = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let result = self.run_command(job.as_mut(), now, &mut pending)?;
+        for (at, job) in jobs.iter_mut().enumerate() {
+            let job = job.as_mut();
+            let result = match run {
+                Run::Bare => {
+                    if let Err(fault) = self.run_bare(job, now, &mut pending) {
+                        self.abandon();
+                        return Ok(Pass::Faulted(at, fault));
+                    }
+                    Ok(())
+                }
+                Run::InSavepoints { conflicted } => {
+                    let runs = u32::from(conflicted == Some(at));
+                    self.run_in_savepoint(job, now, &mut pending, runs)?
+                }
+            };
             crash::at(CrashPoint::CommandRun);
             results.push(result);
         }
@@ -112,28 +160,37 @@ impl Writer {
         crash::at(CrashPoint::Committed);
         self.meters.count(&results, pending.events.len());
         self.published.publish(head, pending);
-        Ok(results)
+        Ok(Pass::Committed(results))
     }
 
-    /// The outer error means that the transaction is gone, and with it the group.
-    fn run_command(
+    fn run_bare(
         &self,
         job: &mut dyn Job,
         now: Timestamp,
         pending: &mut Pending,
+    ) -> Result<(), Fault> {
+        let tx = Tx::new(&self.connection, self.service);
+        let mut context = Context::new(tx, now, &*self.ids, job.cause().clone(), pending);
+        catch_unwind(AssertUnwindSafe(|| job.run(&mut context)))
+            .unwrap_or_else(|panic| Err(Fault::Bug(panic_message(&*panic))))
+    }
+
+    /// The outer error means that the transaction is gone, and with it the group. `runs` is how often
+    /// the command has met a conflict already.
+    fn run_in_savepoint(
+        &self,
+        job: &mut dyn Job,
+        now: Timestamp,
+        pending: &mut Pending,
+        mut runs: u32,
     ) -> Result<Result<(), Fault>, Fault> {
-        let mut runs = 0;
         loop {
             runs += 1;
             let events = pending.events.len();
             self.connection
                 .savepoint()
                 .inspect_err(|_| self.abandon())?;
-            let tx = Tx::new(&self.connection, self.service);
-            let mut context = Context::new(tx, now, &*self.ids, job.cause().clone(), pending);
-            let result = catch_unwind(AssertUnwindSafe(|| job.run(&mut context)))
-                .unwrap_or_else(|panic| Err(Fault::Bug(panic_message(&*panic))));
-            let Err(fault) = result else {
+            let Err(fault) = self.run_bare(job, now, pending) else {
                 self.connection.release().inspect_err(|_| self.abandon())?;
                 return Ok(Ok(()));
             };

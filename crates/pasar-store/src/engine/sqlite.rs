@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ffi, types};
+use rusqlite::{CachedStatement, ErrorCode, OpenFlags, config::DbConfig, ffi, types};
 
 use crate::{
     fault::{EngineError, Fault},
@@ -38,7 +38,8 @@ const STATEMENTS_CACHED: usize = 128;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The WAL file is cut back to this after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
-const WRITER_CACHE_KIB: i64 = 16 * 1024;
+/// After a page was split SQLite looks through the whole cache at the next commit, so more is not better.
+const WRITER_CACHE_KIB: i64 = 4 * 1024;
 const READER_CACHE_KIB: i64 = 2 * 1024;
 
 impl Connection {
@@ -56,6 +57,10 @@ impl Connection {
         let mut connection = rusqlite::Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        // Otherwise a statement that compares with a parameter may be planned anew whenever it is bound.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(fault)?;
         let pragma = |name: &str, value: &dyn rusqlite::ToSql| {
             connection.pragma_update(None, name, value).map_err(fault)
         };
