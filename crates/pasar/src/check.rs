@@ -70,6 +70,7 @@ fn look(databases: &Databases, patience: Duration, report: &mut Report) -> anyho
     ledger::check(databases, report)?;
     orders::check(databases, patience, report)?;
     feeds::check_followers(databases, &heads, patience, report)?;
+    report.note_what_was_not_seen();
     Ok(())
 }
 

@@ -31,22 +31,17 @@ pub(super) fn check(
     report: &mut Report,
 ) -> Result<(), Fault> {
     let mut suspects = BTreeSet::new();
-    let orders = first_look(databases, &mut suspects, report)?;
-    let others = find_orphans(databases, &mut suspects)?;
-    if orders == 0 {
-        report.note("there is no order yet: nothing was held against each other");
-    } else if others.charges == 0 {
-        report.note("the provider's books hold no charge: orders were not held against them");
-    }
+    first_look(databases, &mut suspects, report)?;
+    find_orphans(databases, &mut suspects)?;
     second_look(databases, suspects, patience, report)
 }
 
-/// Looks at every order; what seems wrong may only be in flight. Returns how many there are.
+/// Looks at every order; what seems wrong may only be in flight.
 fn first_look(
     databases: &Databases,
     suspects: &mut BTreeSet<OrderId>,
     report: &mut Report,
-) -> Result<usize, Fault> {
+) -> Result<(), Fault> {
     let running = report.is_running();
     each_id(&databases.orders, orders::ids, |id| {
         let case = Case::read(databases, id)?;
@@ -62,12 +57,8 @@ fn first_look(
     })
 }
 
-struct Others {
-    charges: usize,
-}
-
 /// Finds what other services hold for orders that do not exist.
-fn find_orphans(databases: &Databases, suspects: &mut BTreeSet<OrderId>) -> Result<Others, Fault> {
+fn find_orphans(databases: &Databases, suspects: &mut BTreeSet<OrderId>) -> Result<(), Fault> {
     let mut suspect = |id: OrderId| {
         let known = databases.orders.read(|tx| orders::order(tx, id))?.is_some();
         if !known {
@@ -84,27 +75,24 @@ fn find_orphans(databases: &Databases, suspects: &mut BTreeSet<OrderId>) -> Resu
     each_id(&databases.payments, payments::ids, |id| {
         suspect(order_of(id))
     })?;
-    let charges = match &databases.books {
-        Some(books) => each_id(books, sandbox::references, |id| suspect(order_of(id)))?,
-        None => 0,
-    };
-    Ok(Others { charges })
+    if let Some(books) = &databases.books {
+        each_id(books, sandbox::references, |id| suspect(order_of(id)))?;
+    }
+    Ok(())
 }
 
 fn each_id<K: Kind>(
     database: &Inspector,
     page: impl Fn(&Tx<'_>, Id<K>, i64) -> Result<Vec<Id<K>>, Fault>,
     mut each: impl FnMut(Id<K>) -> Result<(), Fault>,
-) -> Result<usize, Fault> {
-    let mut seen = 0;
+) -> Result<(), Fault> {
     let mut after = row::first();
     loop {
         let ids = database.read(|tx| page(tx, after, PAGE))?;
         let Some(&last) = ids.last() else {
-            return Ok(seen);
+            return Ok(());
         };
         after = last;
-        seen += ids.len();
         ids.into_iter().try_for_each(&mut each)?;
     }
 }

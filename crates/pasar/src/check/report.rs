@@ -177,8 +177,19 @@ impl Report {
         }
     }
 
-    pub(super) fn note(&mut self, note: impl Into<String>) {
-        self.notes.push(note.into());
+    /// Says what was not seen although it should be there: a rule that looked at nothing proves nothing.
+    pub(super) fn note_what_was_not_seen(&mut self) {
+        let seen = |rule: Rule| self.looked_at.get(&rule).copied().unwrap_or_default();
+        if seen(Rule::Settled) == 0 {
+            let note = "there is no order yet: nothing was held against each other";
+            self.notes.push(note.to_owned());
+            return;
+        }
+        for rule in Rule::ALL.into_iter().filter(|rule| seen(*rule) == 0) {
+            let (unit, _) = rule.says();
+            let note = format!("{} saw no {unit}, although there are orders", rule.name());
+            self.notes.push(note);
+        }
     }
 
     pub(super) fn finds_nothing(&self) -> bool {

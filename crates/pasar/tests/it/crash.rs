@@ -70,10 +70,7 @@ async fn orders_survive_kill_9() {
         );
         if let Some(acknowledged) = lab.cycle().await {
             done += 1;
-            println!(
-                "kill {done} of {cycles}: {} orders acknowledged",
-                acknowledged
-            );
+            println!("kill {done} of {cycles}: {acknowledged} orders acknowledged");
         }
     }
     let settled = lab.settle().await;
@@ -151,6 +148,9 @@ impl Lab {
             _ => {}
         }
         self.plan.count(&end, met);
+        if matches!(end, End::AnyTime { .. }) {
+            audit::check_killed(self);
+        }
         (acknowledged >= LEAST_ACKNOWLEDGED).then_some(acknowledged)
     }
 

@@ -59,6 +59,12 @@ pub(super) fn check_running(lab: &Lab) {
     assert_eq!(report["running"], true);
 }
 
+/// While nothing runs, what was cut off is in flight and not wrong.
+pub(super) fn check_killed(lab: &Lab) {
+    let report = run_check(lab);
+    assert_eq!(report["running"], false);
+}
+
 fn run_check(lab: &Lab) -> Value {
     let books = lab.provider.data.path().join("sandbox.db");
     let (output, report) =
