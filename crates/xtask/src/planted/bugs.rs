@@ -25,8 +25,8 @@ pub(crate) const BUGS: [Bug; 10] = [
                 "fn commit(&self, jobs: &mut Vec<Box<dyn Job>>)",
             ),
             (
-                "for job in jobs {\n            let result",
-                "for job in jobs.iter_mut() {\n            let result",
+                "fn pass(&self, jobs: &mut [Box<dyn Job>], run: Run)",
+                "fn pass(&self, jobs: &mut Vec<Box<dyn Job>>, run: Run)",
             ),
             (
                 "        crash::at(CrashPoint::FeedAppended);\n",
