@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
 use pasar_types::time::Timestamp;
@@ -66,6 +66,26 @@ impl Secret {
         }
         mac
     }
+}
+
+/// The headers of a message that is sent.
+///
+/// # Panics
+/// If the id is no header value: ours are made of ids and words.
+#[must_use]
+pub fn headers(secret: &Secret, id: &str, time: Timestamp, body: &[u8]) -> HeaderMap {
+    let values = [
+        (ID, id.to_owned()),
+        (TIMESTAMP, seconds(time).to_string()),
+        (SIGNATURE, sign(secret, id, time, body)),
+    ];
+    values
+        .into_iter()
+        .map(|(name, value)| {
+            let value = HeaderValue::try_from(value).expect("ids and Base64 are visible ASCII");
+            (HeaderName::from_static(name), value)
+        })
+        .collect()
 }
 
 /// The value of the signature header.
@@ -160,7 +180,7 @@ mod tests {
     /// The example of the Standard Webhooks specification and its libraries.
     fn example() -> (Secret, HeaderMap, Timestamp) {
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
-        let headers = headers(
+        let headers = given(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
             "1614265330",
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
@@ -172,7 +192,7 @@ mod tests {
         )
     }
 
-    fn headers(id: &str, time: &str, signature: &str) -> HeaderMap {
+    fn given(id: &str, time: &str, signature: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(ID, id.parse().unwrap());
         headers.insert(TIMESTAMP, time.parse().unwrap());
@@ -189,6 +209,14 @@ mod tests {
             sign(&secret, &id, time, BODY),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
+    }
+
+    #[test]
+    fn what_is_sent_is_what_is_verified() {
+        let (secret, _, time) = example();
+        let sent = headers(&secret, "pay_1:capture", time, BODY);
+        let id = verify(&[secret], &sent, BODY, time);
+        assert_eq!(id.as_deref(), Ok("pay_1:capture"));
     }
 
     #[test]
@@ -246,7 +274,7 @@ mod tests {
             sign(&old, "m", time, BODY),
             sign(&new, "m", time, BODY)
         );
-        let headers = headers("m", "1614265330", &both);
+        let headers = given("m", "1614265330", &both);
         for secrets in [vec![old.clone()], vec![new.clone()], vec![new, old]] {
             assert!(verify(&secrets, &headers, BODY, time).is_ok());
         }

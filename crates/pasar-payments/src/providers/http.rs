@@ -65,12 +65,7 @@ impl HttpProvider {
             .client
             .post(&self.url)
             .header(CONTENT_TYPE, "application/json")
-            .header(signature::ID, id)
-            .header(signature::TIMESTAMP, signature::seconds(now))
-            .header(
-                signature::SIGNATURE,
-                signature::sign(&self.secret, id, now, &body),
-            )
+            .headers(signature::headers(&self.secret, id, now, &body))
             .body(body)
             .send()
             .await

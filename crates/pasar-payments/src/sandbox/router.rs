@@ -152,12 +152,7 @@ impl Server {
         self.client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
-            .header(signature::ID, &id)
-            .header(signature::TIMESTAMP, signature::seconds(now))
-            .header(
-                signature::SIGNATURE,
-                signature::sign(&self.access.secret, &id, now, &body),
-            )
+            .headers(signature::headers(&self.access.secret, &id, now, &body))
             .body(body)
             .send()
             .await?

@@ -50,9 +50,15 @@ async fn an_authorisation_whose_answer_is_lost_is_found_by_looking_it_up() {
     system.place(order, "tok_ok");
     let payment = system.reach(order, PaymentState::Authorized).await;
     assert_eq!(payment.attempts[0].failures, 1);
+    let sent: Vec<_> = system
+        .provider
+        .requests(order.payment)
+        .into_iter()
+        .map(|request| (request.operation, request.token.is_some()))
+        .collect();
     assert_eq!(
-        system.provider.calls(order.payment),
-        [Operation::Authorize, Operation::LookUp]
+        sent,
+        [(Operation::Authorize, true), (Operation::LookUp, false)]
     );
 }
 
