@@ -21,6 +21,7 @@ pub(crate) struct Changes {
 
 #[derive(Deserialize)]
 struct Data {
+    /// Takes the customer's id out of the rest, too.
     #[serde(flatten)]
     order: OrderRef,
     #[serde(flatten)]
@@ -51,11 +52,8 @@ impl Changes {
         }
         self.version = event.keyversion;
         self.state = state_after(&event.event_type).unwrap_or(self.state);
-        let Data { order, mut more } = serde_json::from_str(&event.data)
+        let Data { order, more } = serde_json::from_str(&event.data)
             .map_err(|error| Fault::Corrupt(format!("own event {}: {error}", event.id)))?;
-        for of_order in ["order_id", "location_id", "number", "customer_id"] {
-            more.remove(of_order);
-        }
         Ok(Some(OrderChange {
             order_id: order.order_id,
             location_id: order.location_id,
