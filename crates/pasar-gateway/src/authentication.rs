@@ -268,6 +268,7 @@ impl Authenticator {
             owner: user_id,
         };
         identity.scopes = scopes;
+        identity.unlimited = rate_limit == Some(RateLimit::Unlimited);
         Ok(Ok(Verified {
             identity,
             client: Client::ApiKey(api_key_id),
