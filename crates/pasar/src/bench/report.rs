@@ -1,6 +1,6 @@
 //! The figures of `pasar bench orders`, as a table and as JSON.
 
-use std::{env, fs, thread, time::Duration};
+use std::{env, fs, iter, thread, time::Duration};
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -133,54 +133,57 @@ impl Phase {
     }
 }
 
+/// A column a phase: there are few phases and many figures.
 fn table(phases: &[Phase]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
-        "phase",
-        "offered",
-        "settled/s",
-        "confirmed",
-        "cancelled",
-        "503",
-        "429",
-        "other",
-        "unsent",
-        "placing p50 / p99",
-        "placed → settled p50 / p99",
-        "to settled p50 / p99",
-        "CPU µs/order: system, generator",
-        "an order's commits, commands, events",
-    ]);
-    for phase in phases {
-        let cpu = |cpu: Option<u128>| cpu.map_or_else(unknown, |cpu| cpu.to_string());
-        table.add_row([
-            phase.name.to_owned(),
-            phase.offer.clone(),
-            format!("{:.0}", phase.goodput_per_s),
-            phase.confirmed.to_string(),
-            phase.cancelled.to_string(),
-            phase.busy_503.to_string(),
-            phase.slowed_429.to_string(),
-            (phase.refused + phase.failed).to_string(),
-            phase.unsent.to_string(),
-            middle_and_tail(phase.placing),
-            middle_and_tail(phase.placed_to_settled),
-            middle_and_tail(phase.intended_to_settled),
-            format!(
-                "{}, {}",
-                cpu(phase.system_cpu_us_per_order),
-                cpu(phase.generator_cpu_us_per_order)
-            ),
+    let names = phases.iter().map(|phase| phase.name.to_owned());
+    table.set_header(iter::once(String::new()).chain(names));
+    let rows: [(&str, fn(&Phase) -> String); 14] = [
+        ("offered", |phase| phase.offer.clone()),
+        ("settled/s", |phase| format!("{:.0}", phase.goodput_per_s)),
+        ("confirmed", |phase| phase.confirmed.to_string()),
+        ("cancelled", |phase| phase.cancelled.to_string()),
+        ("told to come later (503)", |phase| {
+            phase.busy_503.to_string()
+        }),
+        ("told to slow down (429)", |phase| {
+            phase.slowed_429.to_string()
+        }),
+        ("refused or failed", |phase| {
+            (phase.refused + phase.failed).to_string()
+        }),
+        ("without a connection", |phase| phase.unsent.to_string()),
+        ("placing, p50 / p99", |phase| middle_and_tail(phase.placing)),
+        ("placed to settled, p50 / p99", |phase| {
+            middle_and_tail(phase.placed_to_settled)
+        }),
+        ("intended to settled, p50 / p99", |phase| {
+            middle_and_tail(phase.intended_to_settled)
+        }),
+        ("CPU µs an order, system", |phase| {
+            number(phase.system_cpu_us_per_order)
+        }),
+        ("CPU µs an order, generator", |phase| {
+            number(phase.generator_cpu_us_per_order)
+        }),
+        ("commits, commands, events an order", |phase| {
             phase.store_per_order.map_or_else(unknown, |counted| {
                 format!(
                     "{:.2}, {:.1}, {:.1}",
                     counted.commits, counted.commands, counted.events
                 )
-            }),
-        ]);
+            })
+        }),
+    ];
+    for (what, figure) in rows {
+        table.add_row(iter::once(what.to_owned()).chain(phases.iter().map(figure)));
     }
     table
+}
+
+fn number(figure: Option<u128>) -> String {
+    figure.map_or_else(unknown, |figure| figure.to_string())
 }
 
 fn middle_and_tail(spread: Option<Spread>) -> String {
