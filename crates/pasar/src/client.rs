@@ -1,6 +1,7 @@
 //! Calls to a running Pasar over its public API.
 //!
 //! Waits as it is told to (429, 503) and repeats only what is safe to repeat; every error says what to do next.
+// tidy: long because its tests, a third of it, stand beside the private parts they are about.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,4 +1,5 @@
 //! An order among an inventory, payments, people and a clock that do what they may do, in any order.
+// tidy: long because it is one model: who acts, what they may do, and what must hold after each step.
 
 use std::{
     cell::RefCell,
