@@ -133,13 +133,16 @@ impl Phase {
     }
 }
 
+/// What a row of the table takes from a phase.
+type Figure = fn(&Phase) -> String;
+
 /// A column a phase: there are few phases and many figures.
 fn table(phases: &[Phase]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     let names = phases.iter().map(|phase| phase.name.to_owned());
     table.set_header(iter::once(String::new()).chain(names));
-    let rows: [(&str, fn(&Phase) -> String); 14] = [
+    let rows: [(&str, Figure); 14] = [
         ("offered", |phase| phase.offer.clone()),
         ("settled/s", |phase| format!("{:.0}", phase.goodput_per_s)),
         ("confirmed", |phase| phase.confirmed.to_string()),
