@@ -4,7 +4,7 @@
 //! rest between two groups, after which the log begins anew. SQLite would do all of it inside a commit.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -57,8 +57,8 @@ impl Checkpointer {
         }
     }
 
-    pub(crate) fn spawn(service: Service, path: PathBuf) -> Result<Self, Fault> {
-        let connection = Connection::open(&path, Access::Write)?;
+    pub(crate) fn spawn(service: Service, path: &Path) -> Result<Self, Fault> {
+        let connection = Connection::open(path, Access::Write)?;
         let stage = Arc::new(Stage::default());
         let copying = Arc::clone(&stage);
         let thread = std::thread::Builder::new()

@@ -105,7 +105,8 @@ where
     F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
     T: Send + 'static,
 {
-    pub(crate) fn new(cause: Cause, weight: usize, command: F) -> (Box<dyn Job>, Answer<T>) {
+    /// The command as a job, and where its answer will be.
+    pub(crate) fn job(cause: Cause, weight: usize, command: F) -> (Box<dyn Job>, Answer<T>) {
         let (answer, receiver) = oneshot::channel();
         (
             Box::new(Self {

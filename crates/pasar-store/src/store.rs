@@ -127,7 +127,7 @@ impl Store {
         let queue = Arc::new(Queue::default());
         let checkpointer = match executor {
             Executor::Inline => Checkpointer::inline(),
-            Executor::Threads => Checkpointer::spawn(service, path.clone())?,
+            Executor::Threads => Checkpointer::spawn(service, &path)?,
         };
         let mut writer = Writer::new(
             connection,
@@ -181,7 +181,7 @@ impl Store {
         F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = Command::new(cause, weight, command);
+        let (job, answer) = Command::job(cause, weight, command);
         self.0.queue.push(class, job, &*self.0.clock);
         answer
     }
