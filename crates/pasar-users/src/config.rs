@@ -59,11 +59,7 @@ impl Config {
                 "access_token_s",
                 "60 to 3600",
             ),
-            (
-                self.refresh_grace_s <= 300,
-                "refresh_grace_s",
-                "0 to 300",
-            ),
+            (self.refresh_grace_s <= 300, "refresh_grace_s", "0 to 300"),
             (
                 (1..=365).contains(&self.session_idle_days),
                 "session_idle_days",

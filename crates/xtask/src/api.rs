@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context as _, bail};
@@ -50,6 +50,8 @@ pub(crate) fn run_against(workspace: &Workspace, program: &Path) -> anyhow::Resu
 struct System {
     process: Child,
     url: String,
+    /// What it says after the first line goes here; a closed pipe would end it.
+    _output: BufReader<ChildStdout>,
 }
 
 impl System {
@@ -66,14 +68,25 @@ impl System {
             .stderr(log)
             .spawn()
             .context("cannot start the program")?;
-        let output = BufReader::new(process.stdout.take().context("its output is piped")?);
+        let mut output = BufReader::new(process.stdout.take().context("its output is piped")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
         // The first line ends in the address.
-        let line = output
-            .lines()
+        let url = line
+            .trim()
+            .rsplit(' ')
             .next()
-            .context("it ended before it was ready")??;
-        let url = line.rsplit(' ').next().unwrap_or_default().to_owned();
-        Ok(Self { process, url })
+            .unwrap_or_default()
+            .to_owned();
+        anyhow::ensure!(
+            url.starts_with("http"),
+            "it ended before it was ready: see log.txt"
+        );
+        Ok(Self {
+            process,
+            url,
+            _output: output,
+        })
     }
 }
 
