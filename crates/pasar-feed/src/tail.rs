@@ -37,9 +37,12 @@ pub struct Changes {
 #[derive(Default)]
 struct Watchers {
     next: AtomicU64,
-    by_key: Mutex<HashMap<String, Vec<(u64, Arc<Slot>)>>>,
-    all: Mutex<Vec<(u64, Arc<Slot>)>>,
+    by_key: Mutex<HashMap<String, Slots>>,
+    all: Mutex<Slots>,
 }
+
+/// The slots of some watches, by the watch's number.
+type Slots = Vec<(u64, Arc<Slot>)>;
 
 #[derive(Default)]
 struct Slot {
