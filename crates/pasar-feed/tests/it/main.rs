@@ -1,4 +1,5 @@
 //! Following a local feed: from the start, across a restart, past events that do not concern it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{sync::Arc, time::Duration};
 

@@ -163,7 +163,7 @@ fn a_database_of_a_newer_version_or_another_service_is_refused() {
     let older = Store::open(options(pasar_contracts::event::Service::Orders, &[]))
         .err()
         .unwrap();
-    assert!(format!("{:?}", older).contains("0001_counter"), "{older:?}");
+    assert!(format!("{older:?}").contains("0001_counter"), "{older:?}");
     let other = Store::open(options(
         pasar_contracts::event::Service::Users,
         crate::bench_db::MIGRATIONS,

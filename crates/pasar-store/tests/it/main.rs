@@ -1,4 +1,5 @@
 //! The store from outside: what stands after a group, a fault, a race and a reopening.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench_db;
 mod followers;
