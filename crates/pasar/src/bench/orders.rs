@@ -16,7 +16,7 @@ use super::{
 use crate::progress;
 
 /// Connections that tell how many orders the system settles when it never waits for a client.
-const CLIENTS: [usize; 4] = [32, 64, 128, 256];
+const CLIENTS: [usize; 5] = [32, 64, 128, 256, 512];
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long the system lies still before its idle memory is read: the allocator gives back what the start
 /// took after some seconds.
