@@ -1,16 +1,19 @@
 //! Calls to a running Pasar over its public API.
 //!
 //! Waits as it is told to (429, 503) and repeats only what is safe to repeat; every error says what to do next.
-// tidy: long because its tests, a third of it, stand beside the private parts they are about.
+
+mod call;
+mod problem;
 
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use pasar_contracts::api::users::Role;
-use reqwest::{Method, StatusCode, header};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use reqwest::{StatusCode, header};
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::{call::Call, problem::Problem};
 use crate::demo_env::{self, DemoEnv};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -39,31 +42,6 @@ pub(crate) struct Target {
     pub(crate) data: PathBuf,
 }
 
-/// A problem as the API answers it (RFC 9457), with the members that help a person on.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Problem {
-    #[serde(rename = "type", default)]
-    problem_type: String,
-    #[serde(default)]
-    title: String,
-    #[serde(default)]
-    detail: Option<String>,
-    /// One entry a field that is not acceptable.
-    #[serde(default)]
-    pub(crate) errors: Vec<FieldError>,
-    #[serde(skip)]
-    status: u16,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct FieldError {
-    /// Where in the request: `lines[0].quantity`.
-    #[serde(default)]
-    pub(crate) field: String,
-    #[serde(default)]
-    pub(crate) detail: String,
-}
-
 /// Why a call did not give what was asked for.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -82,16 +60,6 @@ pub(crate) struct Waits {
     pub(crate) busy: u64,
     /// The connection failed.
     pub(crate) unreachable: u64,
-}
-
-/// One call; repeated with the same body and key.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    method: Method,
-    path: String,
-    body: Option<Vec<u8>>,
-    idempotency_key: Option<String>,
-    wait: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -127,48 +95,6 @@ impl Target {
         let own = self.url.is_none() || self.url.as_deref() == demo.get("PASAR");
         let key = self.key.clone().or_else(|| own.then(demo_key).flatten());
         Client::new(base, key)
-    }
-}
-
-impl Call {
-    pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self::new(Method::GET, path)
-    }
-
-    pub(crate) fn put(path: impl Into<String>, body: &impl Serialize) -> Self {
-        Self::new(Method::PUT, path).body(body)
-    }
-
-    /// A POST is only ever sent with an idempotency key: repeating it is then safe.
-    pub(crate) fn post(
-        path: impl Into<String>,
-        idempotency_key: impl Into<String>,
-        body: &impl Serialize,
-    ) -> Self {
-        let mut call = Self::new(Method::POST, path).body(body);
-        call.idempotency_key = Some(idempotency_key.into());
-        call
-    }
-
-    /// Asks the server to answer only once it has something final to say, at most after `span`.
-    pub(crate) fn wait(mut self, span: Duration) -> Self {
-        self.wait = Some(span);
-        self
-    }
-
-    fn new(method: Method, path: impl Into<String>) -> Self {
-        Self {
-            method,
-            path: path.into(),
-            body: None,
-            idempotency_key: None,
-            wait: None,
-        }
-    }
-
-    fn body(mut self, body: &impl Serialize) -> Self {
-        self.body = Some(serde_json::to_vec(body).expect("request bodies have text keys only"));
-        self
     }
 }
 
@@ -293,45 +219,6 @@ impl Client {
             "the answer of {} cannot be read; check that --url leads to this version of Pasar",
             self.base
         )))
-    }
-}
-
-impl Problem {
-    /// The stable name at the end of `type`, or the status when the answer was no problem document.
-    pub(crate) fn slug(&self) -> String {
-        match self.problem_type.rsplit('/').next() {
-            Some(slug) if !slug.is_empty() => slug.to_owned(),
-            _ => format!("status {}", self.status),
-        }
-    }
-
-    pub(crate) fn is_not_found(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND.as_u16()
-    }
-
-    /// What happened and what to do next, on one line.
-    pub(crate) fn in_words(&self) -> String {
-        let what = match (&self.detail, self.title.as_str()) {
-            (Some(detail), _) => detail.clone(),
-            (None, "") => format!("the answer was {}", self.status),
-            (None, title) => title.to_owned(),
-        };
-        let fields: String = self
-            .errors
-            .iter()
-            .map(|field| format!("; {}: {}", field.field, field.detail))
-            .collect();
-        let advice = match self.status {
-            401 => {
-                ": give a valid key with --key or PASAR_KEY (the demo's are in demo.env in its data folder)"
-            }
-            403 => ": use a key whose role may do this (`STAFF` or `ADMIN` of demo.env)",
-            404 => ": check --url and the name",
-            429 | 503 | 504 => ": try again later, nothing is lost",
-            500 => ": see the server's log",
-            _ => "",
-        };
-        format!("{what}{fields}{advice}")
     }
 }
 
