@@ -50,10 +50,16 @@ pub struct OrderPlaced {
     pub deadline: Timestamp,
 }
 
-/// What the provider needs to authorise; for payments alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What the provider needs to authorise; for payments alone. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentToken {
     pub token: String,
+}
+
+impl std::fmt::Debug for PaymentToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PaymentToken(..)")
+    }
 }
 
 /// The private part is [`super::payments::NextAction`].

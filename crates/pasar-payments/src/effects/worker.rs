@@ -64,7 +64,6 @@ impl Worker {
     }
 
     async fn run_one(&self, effect: Effect) -> Result<Done, Fault> {
-        crash::at(CrashPoint::EffectStarted);
         let work: Work = effect.decode()?;
         crash::at(CrashPoint::EffectStarted);
         match self.settle(&effect, &work).await {
