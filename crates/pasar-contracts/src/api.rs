@@ -4,4 +4,5 @@ pub mod inventory;
 pub mod orders;
 pub mod page;
 pub mod payments;
+pub mod relay;
 pub mod users;

@@ -3,4 +3,5 @@
 pub mod inventory;
 pub mod orders;
 pub mod payments;
+pub mod relay;
 pub mod users;

@@ -1,6 +1,6 @@
 //! All that a handler may touch: rows, the time, ids, the cause, and what it appends.
 
-use std::ops::Deref;
+use std::{any::Any, ops::Deref, sync::Arc};
 
 use pasar_contracts::event::Event;
 use pasar_types::{
@@ -26,6 +26,33 @@ pub(crate) struct Pending {
     pub(crate) events: Vec<FeedEvent>,
     pub(crate) earliest_timer: Option<Timestamp>,
     pub(crate) effects: bool,
+    /// What commands announce, in their order.
+    pub(crate) announced: Vec<Announcement>,
+}
+
+/// Something a command tells to whoever listens in the same process, once it is durable.
+pub type Announcement = Arc<dyn Any + Send + Sync>;
+
+/// How much was pending when a savepoint was set.
+#[derive(Clone, Copy)]
+pub(crate) struct PendingMark {
+    events: usize,
+    announced: usize,
+}
+
+impl Pending {
+    pub(crate) fn mark(&self) -> PendingMark {
+        PendingMark {
+            events: self.events.len(),
+            announced: self.announced.len(),
+        }
+    }
+
+    /// Forgets what came after a mark.
+    pub(crate) fn take_back(&mut self, mark: PendingMark) {
+        self.events.truncate(mark.events);
+        self.announced.truncate(mark.announced);
+    }
 }
 
 impl<'g> Context<'g> {
@@ -72,6 +99,12 @@ impl<'g> Context<'g> {
     /// Makes what follows part of an older flow: that of the order which the command is about.
     pub const fn join_flow(&mut self, flow: FlowId) {
         self.cause.flow = flow;
+    }
+
+    /// Hands something to the listener of this store ([`crate::store::Store::listen`]) once the group is
+    /// committed, in the order of commits; nothing if the command is taken back.
+    pub fn announce(&mut self, announcement: Announcement) {
+        self.pending.announced.push(announcement);
     }
 
     pub(crate) fn enter(&mut self, cause: Cause) {

@@ -169,14 +169,14 @@ fn in_savepoint<'g>(
     context: &mut Context<'g>,
     run: impl FnOnce(&mut Context<'g>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let events = context.pending.events.len();
+    let mark = context.pending.mark();
     context.connection().savepoint()?;
     let result = run(context);
     if result.is_ok() {
         context.connection().release()?;
     } else if context.connection().in_transaction() {
         context.connection().rollback_to_savepoint()?;
-        context.pending.events.truncate(events);
+        context.pending.take_back(mark);
     }
     result
 }

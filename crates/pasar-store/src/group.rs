@@ -186,7 +186,7 @@ impl Writer {
     ) -> Result<Result<(), Fault>, Fault> {
         loop {
             runs += 1;
-            let events = pending.events.len();
+            let mark = pending.mark();
             self.connection
                 .savepoint()
                 .inspect_err(|_| self.abandon())?;
@@ -200,7 +200,7 @@ impl Writer {
             self.connection
                 .rollback_to_savepoint()
                 .inspect_err(|_| self.abandon())?;
-            pending.events.truncate(events);
+            pending.take_back(mark);
             if !matches!(fault, Fault::Conflict(_)) || runs > RERUNS {
                 return Ok(Err(fault));
             }

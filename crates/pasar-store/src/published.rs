@@ -1,9 +1,14 @@
 //! What a commit makes known to those who wait in the same process.
 
+use std::sync::OnceLock;
+
 use pasar_types::time::Timestamp;
 use tokio::sync::watch;
 
-use crate::{context::Pending, feed::Recent};
+use crate::{
+    context::{Announcement, Pending},
+    feed::Recent,
+};
 
 /// The newest places and dues of one store.
 pub(crate) struct Published {
@@ -11,7 +16,11 @@ pub(crate) struct Published {
     pub(crate) earliest_timer: watch::Sender<Timestamp>,
     pub(crate) effects: watch::Sender<u64>,
     pub(crate) recent: Recent,
+    pub(crate) listener: OnceLock<Box<Listener>>,
 }
+
+/// Hears what a group announced, on its lane's thread: it must not block.
+pub(crate) type Listener = dyn Fn(Vec<Announcement>) + Send + Sync;
 
 impl Published {
     pub(crate) fn new(head: i64) -> Self {
@@ -20,6 +29,7 @@ impl Published {
             earliest_timer: watch::Sender::new(Timestamp::from_micros(i64::MAX)),
             effects: watch::Sender::new(0),
             recent: Recent::default(),
+            listener: OnceLock::new(),
         }
     }
 
@@ -35,6 +45,11 @@ impl Published {
         if let Some(head) = head {
             self.recent.push(pending.events);
             self.head.send_replace(head);
+        }
+        if !pending.announced.is_empty()
+            && let Some(listener) = self.listener.get()
+        {
+            listener(pending.announced);
         }
         if let Some(earliest) = pending.earliest_timer {
             self.earliest_timer.send_if_modified(|known| {

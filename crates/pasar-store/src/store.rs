@@ -12,7 +12,7 @@ use crate::{
     cause::Cause,
     checkpoint::Checkpointer,
     clock::Clock,
-    context::Context,
+    context::{Announcement, Context},
     effect::{self, Effect},
     engine::{self, Access, Connection},
     fault::Fault,
@@ -340,6 +340,16 @@ impl Store {
     #[must_use]
     pub fn effects_changed(&self) -> watch::Receiver<u64> {
         self.0.published.effects.subscribe()
+    }
+
+    /// Hears what commands announce ([`Context::announce`]) from now on: after each commit, in the order of
+    /// commits, on the lane's thread, so it must be quick. A store has one listener, for its whole life.
+    ///
+    /// # Panics
+    /// If there is one already.
+    pub fn listen(&self, listener: impl Fn(Vec<Announcement>) + Send + Sync + 'static) {
+        let taken = self.0.published.listener.set(Box::new(listener));
+        assert!(taken.is_ok(), "a store has one listener");
     }
 
     #[must_use]

@@ -189,6 +189,8 @@ kinds! {
     Flow FlowId "flw";
     /// A message given to the relay.
     Message MessageId "msg";
+    /// Which messages go to which destination, and how.
+    Subscription SubscriptionId "sub";
     /// A piece of work outside the transaction.
     Effect EffectId "eff";
     /// The life of a feed between two restores.

@@ -35,7 +35,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let config = Config::load(args.config, args.bind)?;
+    let mut config = Config::load(args.config, args.bind)?;
+    if args.demo {
+        config.open_for_demo();
+    }
     let services = set::closed(&args.names)?;
     let data = args.data.data;
     let lock = DataLock::take(&data)?;

@@ -113,7 +113,8 @@ fn open_one(host: &Host, service: Service) -> Result<Store, OpenError> {
         Service::Inventory => pasar_inventory::open(host),
         Service::Orders => pasar_orders::open(host),
         Service::Payments => pasar_payments::open(host),
-        Service::Relay | Service::Gateway => unreachable!("a set holds services with databases"),
+        Service::Relay => pasar_relay::open(host),
+        Service::Gateway => unreachable!("a set holds services with databases"),
     }
 }
 
@@ -149,7 +150,8 @@ async fn start_services(
             Service::Payments => {
                 pasar_payments::start(host, store, feeds, config.payments.clone()).await?
             }
-            Service::Relay | Service::Gateway => {
+            Service::Relay => pasar_relay::start(host, store, feeds, config.relay.clone()).await?,
+            Service::Gateway => {
                 unreachable!("a set holds services with databases")
             }
         };

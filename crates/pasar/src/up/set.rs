@@ -6,11 +6,12 @@ use anyhow::bail;
 use pasar_contracts::event::Service;
 
 /// All services there are, in the order in which they are named.
-pub(super) const ALL: [Service; 4] = [
+pub(super) const ALL: [Service; 5] = [
     Service::Users,
     Service::Inventory,
     Service::Orders,
     Service::Payments,
+    Service::Relay,
 ];
 
 /// What must run in the same process. The gateway is in every process and checks credentials with users.
@@ -19,7 +20,8 @@ fn needs(service: Service) -> &'static [Service] {
         Service::Inventory => &[Service::Users, Service::Orders],
         Service::Orders => &[Service::Users, Service::Inventory, Service::Payments],
         Service::Payments => &[Service::Users, Service::Orders],
-        Service::Users | Service::Relay | Service::Gateway => &[],
+        Service::Relay => &[Service::Users],
+        Service::Users | Service::Gateway => &[],
     }
 }
 
@@ -28,7 +30,11 @@ pub(super) fn closed(names: &[Service]) -> anyhow::Result<BTreeSet<Service>> {
     if names.is_empty() {
         return Ok(ALL.into());
     }
-    let set: BTreeSet<Service> = names.iter().copied().collect();
+    let mut set: BTreeSet<Service> = names.iter().copied().collect();
+    // The relay is worth running alone; the accounts that it needs for keys come with it.
+    if set.contains(&Service::Relay) {
+        set.insert(Service::Users);
+    }
     if let Some(stranger) = set.iter().find(|service| !ALL.contains(service)) {
         bail!("{stranger} cannot be named; name some of {}", listed(&ALL));
     }
@@ -70,6 +76,14 @@ mod tests {
     }
 
     #[test]
+    fn the_relay_runs_alone_with_what_it_needs_for_keys() {
+        assert_eq!(
+            closed(&[Service::Relay]).unwrap(),
+            BTreeSet::from([Service::Users, Service::Relay])
+        );
+    }
+
+    #[test]
     fn a_set_that_lacks_something_is_refused_and_says_what() {
         let refusal = closed(&[Service::Users, Service::Orders])
             .unwrap_err()
@@ -77,7 +91,7 @@ mod tests {
         assert!(refusal.contains("without inventory, payments"), "{refusal}");
         let refusal = closed(&[Service::Gateway]).unwrap_err().to_string();
         assert!(
-            refusal.contains("users, inventory, orders, payments"),
+            refusal.contains("users, inventory, orders, payments, relay"),
             "{refusal}"
         );
     }

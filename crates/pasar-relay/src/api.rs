@@ -1,0 +1,28 @@
+//! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
+
+mod messages;
+
+use std::sync::Arc;
+
+use axum::Router;
+use pasar_chassis::{host::Host, openapi};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{config::Config, log::Log};
+
+/// What every route needs.
+pub(crate) struct Api {
+    pub(crate) host: Host,
+    pub(crate) config: Config,
+    pub(crate) log: Log,
+}
+
+/// All routes with their document.
+pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
+    let base = openapi::base("relay", "Messages, subscriptions and live streams.");
+    OpenApiRouter::with_openapi(base)
+        .merge(messages::routes())
+        .with_state(api)
+        .split_for_parts()
+}

@@ -1,0 +1,71 @@
+#![doc = include_str!("../README.md")]
+
+pub mod commands;
+pub mod config;
+pub mod destination;
+pub mod destinations;
+pub mod filter;
+pub mod format;
+pub mod log;
+pub mod message;
+pub mod subscription;
+pub mod topic;
+
+mod access;
+mod api;
+mod reactions;
+mod tables;
+
+use std::sync::Arc;
+
+use pasar_chassis::{
+    host::Host,
+    service::{BootError, Running},
+};
+use pasar_contracts::event::Service;
+use pasar_feed::{follow::Feeds, follower::follow};
+use pasar_store::store::{Migration, OpenError, Store};
+
+use crate::{api::Api, config::Config, log::Log, reactions::Copying};
+
+/// The schema, step by step.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_relay",
+    sql: include_str!("../migrations/0001_relay.sql"),
+}];
+
+/// Opens the service's database.
+pub fn open(host: &Host) -> Result<Store, OpenError> {
+    host.open_store(Service::Relay, MIGRATIONS)
+}
+
+/// Starts the service: it follows every feed there is, its own too, and answers on its routes.
+pub async fn start(
+    host: &Host,
+    store: Store,
+    feeds: &Feeds,
+    config: Config,
+) -> Result<Running, BootError> {
+    let log = Log::open(store.clone())?;
+    for (publisher, feed) in feeds {
+        let epoch = feed.head().await?.epoch;
+        let copying = Copying {
+            publisher: *publisher,
+            epoch,
+        };
+        follow(
+            &host.tasks,
+            *publisher,
+            Arc::clone(feed),
+            store.clone(),
+            Arc::new(copying),
+        );
+    }
+    let api = Api {
+        host: host.clone(),
+        config,
+        log,
+    };
+    let (router, openapi) = api::routes(Arc::new(api));
+    Ok(Running { router, openapi })
+}

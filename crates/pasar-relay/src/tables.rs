@@ -1,0 +1,3 @@
+//! All of the relay's SQL, by table.
+
+pub(crate) mod messages;

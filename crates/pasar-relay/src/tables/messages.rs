@@ -1,0 +1,146 @@
+//! Rows of `message`, the log, and of `log`, its ends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pasar_store::{
+    fault::Fault,
+    tx::{Row, Tx},
+};
+use pasar_types::id::EpochId;
+
+use crate::message::{Message, Origin};
+
+/// The ends of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// The newest position; 0 while the log was never written.
+    pub(crate) head: i64,
+    /// No message before this position is kept for readers; later ones may be gone too.
+    pub(crate) first: i64,
+    pub(crate) bytes: i64,
+}
+
+pub(crate) fn ends(tx: &Tx<'_>) -> Result<Ends, Fault> {
+    tx.query_one("SELECT head, first, bytes FROM log", &[], |row| {
+        Ok(Ends {
+            head: row.get(0)?,
+            first: row.get(1)?,
+            bytes: row.get(2)?,
+        })
+    })
+}
+
+/// Reserves so many positions; answers the first. The row's lock is held until the commit, which makes the
+/// order of positions the order of commits on an engine with several writers too.
+pub(crate) fn reserve(tx: &Tx<'_>, count: i64, bytes: i64) -> Result<i64, Fault> {
+    tx.execute_one(
+        "log",
+        "UPDATE log SET head = head + ?1, bytes = bytes + ?2",
+        &[&count, &bytes],
+    )?;
+    Ok(ends(tx)?.head - count + 1)
+}
+
+pub(crate) fn insert(tx: &Tx<'_>, message: &Message) -> Result<(), Fault> {
+    let origin = message.origin;
+    tx.execute(
+        "INSERT INTO message (position, topic, id, type, source, subject, key, time, accepted_at, flow,
+                              causation, traceparent, actor, keyversion, epoch, sequence, content_type,
+                              data, extensions)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+        &[
+            &message.position,
+            &&*message.topic,
+            &&*message.id,
+            &&*message.message_type,
+            &&*message.source,
+            &message.subject.as_deref(),
+            &message.key.as_deref(),
+            &message.time,
+            &message.accepted_at,
+            &message.flow,
+            &message.causation.as_deref(),
+            &message.traceparent.as_deref(),
+            &&*message.actor,
+            &origin.map(|origin| origin.keyversion),
+            &origin.map(|origin| origin.epoch),
+            &origin.map(|origin| origin.sequence),
+            &message.content_type.as_deref(),
+            &&*message.data,
+            &message.extensions.as_deref(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Messages after a position, oldest first.
+pub(crate) fn after(tx: &Tx<'_>, after: i64, limit: usize) -> Result<Vec<Arc<Message>>, Fault> {
+    tx.query_all(
+        "SELECT position, topic, id, type, source, subject, key, time, accepted_at, flow, causation,
+                traceparent, actor, keyversion, epoch, sequence, content_type, data, extensions
+         FROM message WHERE position > ?1 ORDER BY position LIMIT ?2",
+        &[&after, &i64::try_from(limit).unwrap_or(i64::MAX)],
+        |row| message(row).map(Arc::new),
+    )
+}
+
+pub(crate) fn at(tx: &Tx<'_>, position: i64) -> Result<Option<Arc<Message>>, Fault> {
+    tx.query_opt(
+        "SELECT position, topic, id, type, source, subject, key, time, accepted_at, flow, causation,
+                traceparent, actor, keyversion, epoch, sequence, content_type, data, extensions
+         FROM message WHERE position = ?1",
+        &[&position],
+        |row| message(row).map(Arc::new),
+    )
+}
+
+/// The message with an id, in its topic.
+pub(crate) fn by_id(tx: &Tx<'_>, topic: &str, id: &str) -> Result<Option<Arc<Message>>, Fault> {
+    tx.query_opt(
+        "SELECT position, topic, id, type, source, subject, key, time, accepted_at, flow, causation,
+                traceparent, actor, keyversion, epoch, sequence, content_type, data, extensions
+         FROM message WHERE topic = ?1 AND id = ?2",
+        &[&topic, &id],
+        |row| message(row).map(Arc::new),
+    )
+}
+
+pub(crate) fn message(row: &Row<'_>) -> Result<Message, Fault> {
+    let text = |index| row.get::<String>(index).map(String::into_boxed_str);
+    let optional = |index| {
+        row.get::<Option<String>>(index)
+            .map(|text| text.map(String::into_boxed_str))
+    };
+    let origin = match (
+        row.get::<Option<i64>>(13)?,
+        row.get::<Option<EpochId>>(14)?,
+        row.get::<Option<i64>>(15)?,
+    ) {
+        (Some(keyversion), Some(epoch), Some(sequence)) => Some(Origin {
+            keyversion,
+            epoch,
+            sequence,
+        }),
+        _ => None,
+    };
+    Ok(Message {
+        position: row.get(0)?,
+        topic: text(1)?,
+        id: text(2)?,
+        message_type: text(3)?,
+        source: text(4)?,
+        subject: optional(5)?,
+        key: optional(6)?,
+        time: row.get(7)?,
+        accepted_at: row.get(8)?,
+        flow: row.get(9)?,
+        causation: optional(10)?,
+        traceparent: optional(11)?,
+        actor: text(12)?,
+        origin,
+        content_type: optional(16)?,
+        data: Bytes::from(row.get::<Vec<u8>>(17)?),
+        extensions: optional(18)?,
+    })
+}
