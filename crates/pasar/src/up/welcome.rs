@@ -1,38 +1,50 @@
 //! What a person who has just started Pasar needs to know, once it is ready.
 
-use std::{path::Path, time::Duration};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use super::{boot::System, demo::Demo};
 use crate::demo_env;
 
-/// The first line is for programs too: it ends in the address.
+/// The first line is for programs too: it ends in the address. Nobody has to read any of it: a closed
+/// output does not end the system.
 pub(super) fn print(system: &System, data: &Path, demo: Option<&Demo>, took: Duration) {
+    let text = text(system, data, demo, took);
+    let mut output = io::stdout().lock();
+    if let Err(error) = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        tracing::debug!(%error, "nobody reads the welcome");
+    }
+}
+
+fn text(system: &System, data: &Path, demo: Option<&Demo>, took: Duration) -> String {
     let url = &system.url;
-    println!(
-        "pasar {} is ready after {} ms at {url}",
+    let mut text = format!(
+        "pasar {} is ready after {} ms at {url}\n\n  the API, to read and try   {url}/docs\n  is it well                 \
+         {url}/readyz\n  data and keys              {}\n",
         env!("CARGO_PKG_VERSION"),
-        took.as_millis()
+        took.as_millis(),
+        data.display()
     );
-    println!();
-    println!("  the API, to read and try   {url}/docs");
-    println!("  is it well                 {url}/readyz");
-    println!("  data and keys              {}", data.display());
     if let Some(admin) = &system.first_admin {
-        println!();
         let email = &admin.email;
-        match &admin.generated_password {
-            Some(password) => {
-                println!("  This is the first start. Log in as {email} with the password");
-                println!("      {password}");
-                println!("  It is not shown again; `pasar user reset {email}` makes another.");
-            }
-            None => println!("  Log in as {email} with the password of PASAR_ADMIN_PASSWORD."),
-        }
+        text += &match &admin.generated_password {
+            Some(password) => format!(
+                "\n  This is the first start. Log in as {email} with the password\n      {password}\n  It is not shown \
+                 again; `pasar user reset {email}` makes another.\n"
+            ),
+            None => format!("\n  Log in as {email} with the password of PASAR_ADMIN_PASSWORD.\n"),
+        };
     }
     if let Some(demo) = demo {
-        println!();
-        println!("{}", walk(data, demo));
+        text += &format!("\n{}\n", walk(data, demo));
     }
+    text
 }
 
 /// Ready-made calls, in the order of an order's life.

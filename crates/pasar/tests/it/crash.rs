@@ -2,9 +2,11 @@
 //! be lost, nothing may happen twice, and everything must settle.
 //!
 //! The provider is a process of its own that is not killed, so what was charged is counted in its books
-//! and not in ours. The suite runs a short form, `cargo xtask crash --cycles 200` the long one.
+//! and not in ours. The suite runs a short form, `cargo xtask crash --cycles 200` the long one. The same again
+//! with a disk that keeps only what was synced: what a power cut leaves.
 
 mod audit;
+mod disk;
 mod load;
 mod plan;
 
@@ -20,6 +22,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use self::{
+    disk::Disk,
     load::Load,
     plan::{End, Plan},
 };
@@ -30,6 +33,7 @@ use crate::{
 
 /// Each point once, and some kills at random.
 const SHORT_CYCLES: usize = 12;
+const SHORT_POWER_CUTS: usize = 4;
 /// Orders that are acknowledged before a kill counts.
 const LEAST_ACKNOWLEDGED: usize = 20;
 /// A planned crash that is not met within this time becomes a kill.
@@ -45,6 +49,8 @@ struct Lab {
     provider: Provider,
     plan: Plan,
     load: Load,
+    /// Each kill is a power cut.
+    disk: Option<Disk>,
 }
 
 /// `pasar sandbox` with books of its own.
@@ -58,7 +64,16 @@ struct Provider {
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_survive_kill_9() {
     let cycles = number("PASAR_CRASH_CYCLES").unwrap_or(SHORT_CYCLES);
-    let mut lab = Lab::new(Plan::new(number("PASAR_CRASH_SEED").unwrap_or(1) as u64));
+    survive(Lab::new(Plan::new(seed()), None), cycles).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_survive_power_cuts() {
+    let cuts = number("PASAR_POWER_CUTS").unwrap_or(SHORT_POWER_CUTS);
+    survive(Lab::new(Plan::at_random(seed()), Some(Disk::new())), cuts).await;
+}
+
+async fn survive(mut lab: Lab, cycles: usize) {
     lab.prepare().await;
     let mut done = 0;
     let mut tries = 0;
@@ -77,6 +92,10 @@ async fn orders_survive_kill_9() {
     audit::check(&lab, &settled, cycles);
 }
 
+fn seed() -> u64 {
+    number("PASAR_CRASH_SEED").unwrap_or(1) as u64
+}
+
 fn number(variable: &str) -> Option<usize> {
     let text = env::var(variable).ok()?;
     Some(
@@ -86,7 +105,7 @@ fn number(variable: &str) -> Option<usize> {
 }
 
 impl Lab {
-    fn new(plan: Plan) -> Self {
+    fn new(plan: Plan, disk: Option<Disk>) -> Self {
         let provider = Provider::start();
         let config = format!(
             "[payments.http.bank]\nurl = \"{}\"\nsecrets = [\"{SECRET}\"]\ntimeout_ms = 2000\n\
@@ -99,6 +118,7 @@ impl Lab {
             provider,
             plan,
             load: Load::default(),
+            disk,
         }
     }
 
@@ -106,6 +126,9 @@ impl Lab {
         let mut command: Command = self.folder.command();
         if let Some(point) = crash_point {
             command.env("PASAR_CRASH_POINT", point);
+        }
+        if let Some(disk) = &self.disk {
+            disk.put_under(&mut command);
         }
         let mut process = Process::start(&mut command)?;
         let url = ready_at(&mut process)?;
@@ -119,6 +142,14 @@ impl Lab {
             staff.product(product, 900_000).await;
         }
         process.kill().unwrap();
+        self.cut_power();
+    }
+
+    fn cut_power(&self) {
+        if let Some(disk) = &self.disk {
+            let lost = disk.cut(&self.folder.data());
+            println!("{lost} bytes were written and not synced");
+        }
     }
 
     /// One start, load, and kill. `None` if the kill came before enough orders were acknowledged; the
@@ -135,6 +166,7 @@ impl Lab {
         let status = self.wait_for_end(&mut process, &end).await;
         let acknowledged = clients.stop(&mut self.load).await;
         let met = status.signal() == Some(SIGABRT);
+        self.cut_power();
         assert!(
             met || status.signal() == Some(SIGKILL),
             "it ended by itself: {status}"

@@ -12,9 +12,9 @@ pub(crate) struct Bug {
     pub(crate) caught_by: &'static str,
 }
 
-const CRASH: &str = "crash::";
+const CRASH: &str = "crash::orders_survive_kill_9";
 
-pub(crate) const BUGS: [Bug; 10] = [
+pub(crate) const BUGS: [Bug; 11] = [
     Bug {
         name: "answer-before-commit",
         what: "a caller is told that it is done while the disk is still at work",
@@ -37,6 +37,16 @@ pub(crate) const BUGS: [Bug; 10] = [
             ),
         ],
         caught_by: CRASH,
+    },
+    Bug {
+        name: "commit-not-synced",
+        what: "a commit is in the log and not yet on the disk when its callers are answered",
+        file: "crates/pasar-store/src/engine/sqlite.rs",
+        changes: &[(
+            r#"pragma("synchronous", &"FULL")"#,
+            r#"pragma("synchronous", &"NORMAL")"#,
+        )],
+        caught_by: "crash::orders_survive_power_cuts",
     },
     Bug {
         name: "effects-without-position",

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     passes: BTreeMap<&'static str, u64>,
     met: BTreeMap<&'static str, usize>,
     at_random: usize,
+    /// Whether it has named points at all.
+    has_points: bool,
 }
 
 /// From which on each point must have been met ten times.
@@ -52,12 +54,21 @@ impl Plan {
                 .map(|point| (point.name(), 0))
                 .collect(),
             at_random: 0,
+            has_points: cfg!(feature = "crash-points"),
+        }
+    }
+
+    /// Without named points.
+    pub(super) fn at_random(seed: u64) -> Self {
+        Self {
+            has_points: false,
+            ..Self::new(seed)
         }
     }
 
     pub(super) fn next(&mut self) -> End {
         self.turn += 1;
-        if self.turn.is_multiple_of(AT_RANDOM) || !cfg!(feature = "crash-points") {
+        if self.turn.is_multiple_of(AT_RANDOM) || !self.has_points {
             let after = self.random() % LONGEST_RANDOM_MS;
             return End::AnyTime {
                 after: Duration::from_millis(after),
@@ -107,7 +118,7 @@ impl Plan {
             SHORT_CYCLES.. => 1,
             _ => 0,
         };
-        !cfg!(feature = "crash-points") || self.met.values().all(|met| *met >= least)
+        !self.has_points || self.met.values().all(|met| *met >= least)
     }
 
     fn passes_of(&mut self, end: &End) -> Option<&mut u64> {
