@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 
 /// Each crate with all that it may know. A crate that is not listed fails, so that whoever adds
 /// one decides where it stands.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("pasar-types", &[]),
     ("pasar-contracts", &["pasar-types"]),
     ("pasar-store", &["pasar-types", "pasar-contracts"]),
@@ -22,6 +22,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("pasar-inventory", WHAT_SERVICES_KNOW),
     ("pasar-orders", WHAT_SERVICES_KNOW),
     ("pasar-payments", WHAT_SERVICES_KNOW),
+    ("pasar-relay", WHAT_SERVICES_KNOW),
     ("pasar-gateway", WHAT_SERVICES_KNOW),
     ("pasar-testkit", WHAT_SERVICES_KNOW),
     ("pasar", EVERYTHING),
@@ -50,6 +51,7 @@ const EVERYTHING: &[&str] = &[
     "pasar-inventory",
     "pasar-orders",
     "pasar-payments",
+    "pasar-relay",
     "pasar-gateway",
 ];
 
@@ -72,6 +74,7 @@ const ABOVE_FEED: &[&str] = &[
     "pasar-inventory",
     "pasar-orders",
     "pasar-payments",
+    "pasar-relay",
     "pasar-gateway",
     "pasar-testkit",
     "pasar",
