@@ -8,7 +8,7 @@ use pasar_store::{
     context::Context,
     fault::Fault,
     feed::FeedEvent,
-    follower::{Batch, React, Taken},
+    follower::{Batch, React, Taken, one_by_one},
     lane::LaneKey,
     store::Store,
 };
@@ -27,6 +27,18 @@ pub trait Reactions: Send + Sync + 'static {
 
     /// Turns the event into the service's own command, in the transaction that moves the position.
     fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault>;
+
+    /// The same for a stretch of events; see [`React::react_all`].
+    fn react_all(
+        &self,
+        context: &mut Context<'_>,
+        publisher: Service,
+        events: &[Arc<FeedEvent>],
+    ) -> Result<(), Fault> {
+        one_by_one(context, publisher, events, |context, event| {
+            self.react(context, event)
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +135,15 @@ struct Reacting(Arc<dyn Reactions>);
 impl React for Reacting {
     fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault> {
         self.0.react(context, event)
+    }
+
+    fn react_all(
+        &self,
+        context: &mut Context<'_>,
+        publisher: Service,
+        events: &[Arc<FeedEvent>],
+    ) -> Result<(), Fault> {
+        self.0.react_all(context, publisher, events)
     }
 }
 

@@ -33,7 +33,8 @@ CREATE TABLE message (
     -- Other CloudEvents attributes, as a JSON object.
     extensions   TEXT
 );
-CREATE UNIQUE INDEX message_by_id ON message (topic, id);
+-- The id first: a flow is also looked for by a message's id alone.
+CREATE UNIQUE INDEX message_by_id ON message (id, topic);
 CREATE INDEX message_by_flow ON message (flow);
 -- Finds the flow that an aggregate began in.
 CREATE INDEX message_first_of_key ON message (key) WHERE keyversion = 1;

@@ -8,12 +8,12 @@ pub mod filter;
 pub mod format;
 pub mod log;
 pub mod message;
+pub mod reactions;
 pub mod subscription;
 pub mod topic;
 
 mod access;
 mod api;
-mod reactions;
 mod tables;
 
 use std::sync::Arc;
@@ -49,10 +49,7 @@ pub async fn start(
     let log = Log::open(store.clone())?;
     for (publisher, feed) in feeds {
         let epoch = feed.head().await?.epoch;
-        let copying = Copying {
-            publisher: *publisher,
-            epoch,
-        };
+        let copying = Copying::new(*publisher, epoch);
         follow(
             &host.tasks,
             *publisher,

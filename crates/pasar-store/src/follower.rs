@@ -17,6 +17,19 @@ use crate::{
 /// Turns a foreign event into the service's own command.
 pub trait React: Send + Sync {
     fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault>;
+
+    /// Takes a whole stretch, oldest first. For those that write many events at less cost than one by one;
+    /// after a fault the events are handed to [`React::react`] instead.
+    fn react_all(
+        &self,
+        context: &mut Context<'_>,
+        publisher: Service,
+        events: &[Arc<FeedEvent>],
+    ) -> Result<(), Fault> {
+        one_by_one(context, publisher, events, |context, event| {
+            self.react(context, event)
+        })
+    }
 }
 
 /// A stretch of a feed for one lane: everything after `from` up to and with `upto` that concerns it.
@@ -80,6 +93,20 @@ pub(crate) fn start(
     Ok(())
 }
 
+/// Reacts to each event of a stretch in turn, for its own cause.
+pub fn one_by_one(
+    context: &mut Context<'_>,
+    publisher: Service,
+    events: &[Arc<FeedEvent>],
+    mut react: impl FnMut(&mut Context<'_>, &FeedEvent) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    for event in events {
+        context.enter(event.cause(publisher));
+        react(context, event)?;
+    }
+    Ok(())
+}
+
 /// Takes a batch. `careful` runs each event in a savepoint of its own and parks those that fault.
 pub(crate) fn take(
     context: &mut Context<'_>,
@@ -101,7 +128,25 @@ pub(crate) fn take(
     if moved != 1 {
         return Ok(Taken::Fenced);
     }
-    let mut any_parked = is_any_parked(context, batch.publisher)?;
+    let any_parked = is_any_parked(context, batch.publisher)?;
+    let parked = if careful || any_parked {
+        take_with_care(context, batch, reactions, careful, any_parked)?
+    } else {
+        reactions.react_all(context, batch.publisher, &batch.events)?;
+        0
+    };
+    crash::at(CrashPoint::PositionSet);
+    Ok(Taken::Moved { parked })
+}
+
+/// Answers how many events were parked.
+fn take_with_care(
+    context: &mut Context<'_>,
+    batch: &Batch,
+    reactions: &dyn React,
+    careful: bool,
+    mut any_parked: bool,
+) -> Result<usize, Fault> {
     let mut parked = 0;
     for event in &batch.events {
         if any_parked && is_key_parked(context, batch.publisher, &event.key)? {
@@ -127,8 +172,7 @@ pub(crate) fn take(
             parked += 1;
         }
     }
-    crash::at(CrashPoint::PositionSet);
-    Ok(Taken::Moved { parked })
+    Ok(parked)
 }
 
 /// Tries parked events again, oldest first; returns how many were taken and how many are left.

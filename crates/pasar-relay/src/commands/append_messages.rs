@@ -75,6 +75,23 @@ pub(crate) fn put(ctx: &mut Context<'_>, mut message: Message) -> Result<Arc<Mes
     Ok(message)
 }
 
+/// The same for many, with one update of the log's end.
+pub(crate) fn put_all(
+    ctx: &mut Context<'_>,
+    messages: impl ExactSizeIterator<Item = Message>,
+    bytes: usize,
+) -> Result<(), Fault> {
+    let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let first = messages::reserve(ctx, count, bytes)?;
+    for (mut message, position) in messages.zip(first..) {
+        message.position = position;
+        messages::insert(ctx, &message)?;
+        ctx.announce(Arc::new(message));
+    }
+    Ok(())
+}
+
 fn is_same(known: &Message, given: &Message) -> bool {
     known.message_type == given.message_type
         && known.key == given.key

@@ -63,8 +63,8 @@ pub(crate) const BUGS: [Bug; 11] = [
         what: "a follower's position is committed, what it was to do now and then is not",
         file: "crates/pasar-store/src/follower.rs",
         changes: &[(
-            "        if !careful {\n            reactions.react(context, event)?;",
-            "        if event.sequence % 97 == 0 {\n            continue;\n        }\n        if !careful {\n            reactions.react(context, event)?;",
+            "        context.enter(event.cause(publisher));\n        react(context, event)?;",
+            "        if event.sequence % 97 == 0 {\n            continue;\n        }\n        context.enter(event.cause(publisher));\n        react(context, event)?;",
         )],
         caught_by: CRASH,
     },
