@@ -1,6 +1,10 @@
 //! The kinds of destinations there are. A new one is a file here and a line in [`KINDS`].
 
+pub mod attributes;
 pub mod guard;
+pub mod link;
+pub mod settings;
+pub mod template;
 
 use crate::destination::Kind;
 
