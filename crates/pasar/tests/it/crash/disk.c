@@ -114,15 +114,17 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) { return pwri
 int fsync(int fd) { int result = real_fsync(fd); if (!result) keep(fd); return result; }
 int fdatasync(int fd) { int result = real_fdatasync(fd); if (!result) keep(fd); return result; }
 
+/* Under the lock as a whole: another thread's new file may get the inode at once. */
 int unlink(const char *path) {
     char kept[PATH_MAX];
+    if (!kept_path(path, kept)) return real_unlink(path);
+    pthread_mutex_lock(&lock);
     int result = real_unlink(path);
-    if (!result && kept_path(path, kept)) {
-        pthread_mutex_lock(&lock);
+    if (!result) {
         for (size_t i = 0; i < known; i++)
             if (strcmp(files[i].kept, kept) == 0) { files[i].kept[0] = 0; files[i].count = 0; }
         real_unlink(kept);
-        pthread_mutex_unlock(&lock);
     }
+    pthread_mutex_unlock(&lock);
     return result;
 }
