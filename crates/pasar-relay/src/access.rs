@@ -7,7 +7,7 @@ use pasar_types::id::UserId;
 use crate::topic::{self, Pattern};
 
 /// How much of a topic's messages somebody may read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reading {
     All,
     /// Only those about this customer's own orders.

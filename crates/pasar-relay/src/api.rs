@@ -1,6 +1,7 @@
 //! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
 
 mod messages;
+mod streams;
 
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use pasar_chassis::{host::Host, openapi};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{config::Config, log::Log};
+use crate::{config::Config, live::Live, log::Log};
 
 /// What every route needs.
 pub(crate) struct Api {
     pub(crate) host: Host,
     pub(crate) config: Config,
     pub(crate) log: Log,
+    pub(crate) live: Live,
 }
 
 /// All routes with their document.
@@ -23,6 +25,7 @@ pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
     let base = openapi::base("relay", "Messages, subscriptions and live streams.");
     OpenApiRouter::with_openapi(base)
         .merge(messages::routes())
+        .merge(streams::routes())
         .with_state(api)
         .split_for_parts()
 }

@@ -14,6 +14,7 @@ pub mod topic;
 
 mod access;
 mod api;
+mod live;
 mod tables;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use pasar_contracts::event::Service;
 use pasar_feed::{follow::Feeds, follower::follow};
 use pasar_store::store::{Migration, OpenError, Store};
 
-use crate::{api::Api, config::Config, log::Log, reactions::Copying};
+use crate::{api::Api, config::Config, live::Live, log::Log, reactions::Copying};
 
 /// The schema, step by step.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -58,10 +59,12 @@ pub async fn start(
             Arc::new(copying),
         );
     }
+    let live = Live::start(host, log.clone());
     let api = Api {
         host: host.clone(),
         config,
         log,
+        live,
     };
     let (router, openapi) = api::routes(Arc::new(api));
     Ok(Running { router, openapi })

@@ -72,6 +72,11 @@ impl Log {
         }
     }
 
+    /// The same from memory alone; `None` if the position lies before what is there.
+    pub(crate) fn recent(&self, after: i64, limit: usize) -> Option<Vec<Arc<Message>>> {
+        self.0.recent.read().after(after, limit)
+    }
+
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store

@@ -13,6 +13,7 @@ pub struct EventStream {
     body: Body,
     unread: String,
     events: VecDeque<SseEvent>,
+    last_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,27 @@ impl EventStream {
             body,
             unread: String::new(),
             events: VecDeque::new(),
+            last_id: None,
+        }
+    }
+
+    /// The id that a browser would come back with.
+    #[must_use]
+    pub fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
+    /// Reads until a place comes, which need not be an event's.
+    ///
+    /// # Panics
+    /// If none comes in time, or the stream ends or breaks.
+    pub async fn next_id(&mut self) -> String {
+        self.last_id = None;
+        loop {
+            if let Some(id) = &self.last_id {
+                return id.clone();
+            }
+            assert!(self.read("a place").await, "the stream ended");
         }
     }
 
@@ -41,19 +63,32 @@ impl EventStream {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let frame = soon("an event", self.body.frame()).await?;
-            let frame = frame.expect("the stream does not break");
-            if let Ok(data) = frame.into_data() {
-                self.unread.push_str(&String::from_utf8_lossy(&data));
-                self.parse();
+            if !self.read("an event").await {
+                return None;
             }
         }
+    }
+
+    /// False at the end.
+    async fn read(&mut self, wanted: &str) -> bool {
+        let Some(frame) = soon(wanted, self.body.frame()).await else {
+            return false;
+        };
+        if let Ok(data) = frame.expect("the stream does not break").into_data() {
+            self.unread.push_str(&String::from_utf8_lossy(&data));
+            self.parse();
+        }
+        true
     }
 
     fn parse(&mut self) {
         while let Some((block, rest)) = self.unread.split_once("\n\n") {
             let event = block.lines().fold(SseEvent::default(), with_line);
-            if event != SseEvent::default() {
+            if event.id.is_some() {
+                self.last_id.clone_from(&event.id);
+            }
+            // As the standard says: without data there is no event, only a place.
+            if block.lines().any(|line| line.starts_with("data")) {
                 self.events.push_back(event);
             }
             self.unread = rest.to_owned();

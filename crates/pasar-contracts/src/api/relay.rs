@@ -89,7 +89,7 @@ pub enum Ordering {
 }
 
 /// What of a message is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// The whole message as a structured CloudEvent (JSON).
@@ -114,6 +114,23 @@ pub enum Start {
     Time(Timestamp),
     /// The first message after this position.
     Position(i64),
+}
+
+/// How a live stream is read.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct StreamQuery {
+    /// Types of messages, joined by commas: `order.ready.v1`, `order.*`; all if absent.
+    pub types: Option<String>,
+    /// `cloudevents` if absent.
+    pub format: Option<Format>,
+    /// `now` (if absent), `earliest`, or the position after which to begin.
+    #[param(example = "now")]
+    pub start: Option<String>,
+    /// The same as `Last-Event-ID`, for clients that cannot set a header.
+    #[param(minimum = 0)]
+    pub last_event_id: Option<i64>,
 }
 
 /// How failed deliveries are tried again. Pauses grow from `first_s` by `factor` to `most_s`, each drawn

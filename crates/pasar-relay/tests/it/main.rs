@@ -1,4 +1,7 @@
 //! The relay from outside: between the services' feeds, its routes and its destinations.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod following;
+mod live;
 mod shop;

@@ -1,0 +1,104 @@
+//! A stream of server-sent events: what a reader takes, heartbeats in between, until it is dropped.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use pasar_chassis::{host::Host, problem::Chain, sse::HEARTBEAT};
+use pasar_contracts::api::relay::{Format, Start};
+use pasar_store::fault::Fault;
+use pasar_types::time::Timestamp;
+
+use super::{
+    cursor::{Cursor, Taken},
+    entry::Encoding,
+    group::Bell,
+    hub::Live,
+    interest::Interest,
+    sse,
+};
+
+pub(crate) struct EventStream {
+    cursor: Cursor,
+    bell: Bell,
+    host: Host,
+    begun: bool,
+    sent_at: Timestamp,
+    /// Looked at when it fires, and moved only then: an event costs no timer.
+    timer: Option<Timer>,
+}
+
+type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl EventStream {
+    pub(crate) fn new(
+        host: &Host,
+        live: &Live,
+        interest: Interest,
+        format: Format,
+        start: Start,
+    ) -> Result<Self, Fault> {
+        let bell = Bell::default();
+        let cursor = live.join(interest, Encoding::Sse(format), start, Arc::clone(&bell))?;
+        Ok(Self {
+            cursor,
+            bell,
+            sent_at: host.clock.now(),
+            host: host.clone(),
+            begun: false,
+            timer: None,
+        })
+    }
+
+    /// What comes next, in pieces that belong together. `None` if the log cannot be read. May be dropped
+    /// while it waits.
+    pub(crate) async fn next(&mut self) -> Option<Vec<Bytes>> {
+        if !self.begun {
+            // Shows where it begins: one that breaks before its first event resumes from there.
+            self.begun = true;
+            return Some(vec![sse::heartbeat(self.cursor.position())]);
+        }
+        loop {
+            match self.cursor.take_frames() {
+                Ok(Taken::Some(frames)) => {
+                    self.sent_at = self.host.clock.now();
+                    return Some(frames);
+                }
+                Ok(Taken::Gap(gap)) => return Some(vec![sse::gap(gap)]),
+                Ok(Taken::Passed) => tokio::task::yield_now().await,
+                Ok(Taken::Nothing) => {
+                    if self.wait().await {
+                        return Some(vec![sse::heartbeat(self.cursor.position())]);
+                    }
+                }
+                Err(fault) => {
+                    tracing::error!(fault = %Chain(&fault), "a live stream ends early");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Waits for the bell; true if a heartbeat is due instead.
+    async fn wait(&mut self) -> bool {
+        let due = self.sent_at + HEARTBEAT;
+        let host = &self.host;
+        let timer = self.timer.get_or_insert_with(|| timer(host, due));
+        tokio::select! {
+            biased;
+            () = self.bell.notified() => return false,
+            () = timer => {}
+        }
+        self.timer = None;
+        let now = self.host.clock.now();
+        let is_due = now >= due;
+        if is_due {
+            self.sent_at = now;
+        }
+        is_due
+    }
+}
+
+fn timer(host: &Host, due: Timestamp) -> Timer {
+    let sleeper = Arc::clone(&host.sleeper);
+    Box::pin(async move { sleeper.sleep_until(due).await })
+}

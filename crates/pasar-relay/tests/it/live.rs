@@ -1,0 +1,4 @@
+//! Live streams, each through the way that clients take.
+
+mod sse;
+mod system;
