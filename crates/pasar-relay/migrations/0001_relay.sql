@@ -48,9 +48,13 @@ CREATE TABLE subscription (
     spec             TEXT NOT NULL,
     -- The destination's secrets as JSON, sealed; absent if it has none.
     secrets          BLOB,
+    -- Where in the destination they belong, as a JSON array of JSON pointers.
+    secret_places    TEXT NOT NULL,
     -- The name under which the configuration declares it.
     declared         TEXT UNIQUE,
     created_at       BIGINT NOT NULL,
+    -- Grows with every change of this row; `keyversion` with every event about the subscription.
+    version          BIGINT NOT NULL,
     keyversion       BIGINT NOT NULL
 ) WITHOUT ROWID;
 
@@ -98,6 +102,7 @@ CREATE TABLE dead_letter (
 ) WITHOUT ROWID;
 CREATE INDEX dead_letter_by_position ON dead_letter (position);
 
+-- What was tried. History: it outlives its subscription and its message. Position 0 is a test message.
 CREATE TABLE attempt (
     number       INTEGER PRIMARY KEY AUTOINCREMENT,
     subscription BLOB NOT NULL,
@@ -118,5 +123,8 @@ CREATE TABLE replay (
     number       INTEGER PRIMARY KEY AUTOINCREMENT,
     subscription BLOB NOT NULL,
     after        BIGINT NOT NULL,
-    upto         BIGINT NOT NULL
+    upto         BIGINT NOT NULL,
+    -- Only the dead letters of the stretch.
+    dead_letters BIGINT NOT NULL
 );
+CREATE INDEX replay_by_subscription ON replay (subscription, number);

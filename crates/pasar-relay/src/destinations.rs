@@ -10,9 +10,3 @@ use crate::destination::Kind;
 
 /// Every kind, by its name in the settings.
 pub const KINDS: &[&dyn Kind] = &[];
-
-/// The kind that settings name.
-#[must_use]
-pub fn kind(name: &str) -> Option<&'static dyn Kind> {
-    KINDS.iter().copied().find(|kind| kind.name() == name)
-}

@@ -8,14 +8,19 @@ pub mod filter;
 pub mod format;
 pub mod log;
 pub mod message;
+pub mod queries;
 pub mod reactions;
 pub mod subscription;
 pub mod topic;
+pub mod vault;
 
 mod access;
 mod api;
 mod live;
+mod secrets;
 mod tables;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 

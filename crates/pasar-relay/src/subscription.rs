@@ -5,25 +5,38 @@ use pasar_contracts::api::relay::{
     DisableReason, Format, MAX_ATTEMPTS, MAX_CONCURRENCY, MAX_CONDITIONS, MAX_NAME_BYTES,
     MAX_PATTERNS, MAX_RATE_PER_S, Ordering, RetryPolicy, SubscriptionInput, SubscriptionState,
 };
+use pasar_store::{fault::Fault, lane::LaneKey};
 use pasar_types::{id::SubscriptionId, time::Timestamp};
 use serde_json::{Map, Value};
 
 use crate::{
     destination::Kind,
-    destinations,
     filter::{Condition, Filter},
+    secrets::Secrets,
     topic::Pattern,
+    vault::{Kinds, Vault},
 };
 
-/// A subscription as it is stored, with its destination's secrets.
-#[derive(Clone)]
-pub struct Subscription {
+/// A subscription as its row holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
     pub id: SubscriptionId,
+    /// `user:usr_..`, `key:key_..`, `operator`.
     pub owner: String,
     pub state: SubscriptionState,
     pub disabled_because: Option<DisableReason>,
-    pub spec: Spec,
+    /// The destination without its secrets: it may be shown.
+    pub input: SubscriptionInput,
+    /// Where in the destination the secrets belong, as JSON pointers.
+    pub secret_places: Vec<String>,
+    /// Encrypted for this subscription.
+    pub(crate) sealed: Option<Vec<u8>>,
+    /// The name under which the configuration declares it.
+    pub declared: Option<String>,
     pub created_at: Timestamp,
+    /// Grows with every change: what `ETag` and `If-Match` name.
+    pub version: i64,
+    /// Of its newest event.
     pub keyversion: i64,
 }
 
@@ -42,16 +55,22 @@ pub struct Spec {
     pub retry: RetryPolicy,
 }
 
+/// The lane from which a subscription's rows are written.
+#[must_use]
+pub fn lane(id: SubscriptionId) -> LaneKey {
+    LaneKey::of(id.as_bytes())
+}
+
 const MAX_NAME_CHARS: usize = 100;
 const MAX_WITHIN_S: u32 = 30 * 24 * 60 * 60;
 const MAX_PAUSE_S: u32 = 24 * 60 * 60;
 
 impl Spec {
     /// Reads what a client gave; names every field that is not acceptable.
-    pub fn read(input: &SubscriptionInput) -> Result<Self, Vec<FieldError>> {
+    pub fn read(input: &SubscriptionInput, kinds: Kinds) -> Result<Self, Vec<FieldError>> {
         let mut errors = Errors::default();
         let filter = filter(input, &mut errors);
-        let kind = kind(&input.destination, &mut errors);
+        let kind = kind(&input.destination, kinds, &mut errors);
         if input
             .name
             .as_ref()
@@ -83,6 +102,35 @@ impl Spec {
             }),
             _ => Err(errors.0),
         }
+    }
+}
+
+impl Stored {
+    /// What its owner decides, with the secrets.
+    pub(crate) fn open(&self, vault: &Vault) -> Result<Spec, Fault> {
+        let mut input = self.input.clone();
+        self.secrets(vault)?.put_into(&mut input.destination);
+        Spec::read(&input, vault.kinds).map_err(|errors| {
+            let fields: Vec<_> = errors.into_iter().map(|error| error.field).collect();
+            Fault::Corrupt(format!("{}: {}", self.id, fields.join(", ")))
+        })
+    }
+
+    pub(crate) fn secrets(&self, vault: &Vault) -> Result<Secrets, Fault> {
+        match &self.sealed {
+            Some(sealed) => vault.open(self.id, sealed),
+            None => Ok(Secrets::default()),
+        }
+    }
+
+    /// The destination's kind, by its name.
+    #[must_use]
+    pub fn kind_name(&self) -> &str {
+        self.input
+            .destination
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 
@@ -181,13 +229,13 @@ fn conditions(data: &Map<String, Value>, errors: &mut Errors) -> Vec<Condition> 
     conditions
 }
 
-fn kind(destination: &Map<String, Value>, errors: &mut Errors) -> Option<&'static dyn Kind> {
-    let name = destination
-        .get("kind")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let Some(kind) = destinations::kind(name) else {
-        let known: Vec<_> = destinations::KINDS.iter().map(|kind| kind.name()).collect();
+fn kind(
+    destination: &Map<String, Value>,
+    kinds: Kinds,
+    errors: &mut Errors,
+) -> Option<&'static dyn Kind> {
+    let Some(kind) = kinds.of(destination) else {
+        let known: Vec<_> = kinds.0.iter().map(|kind| kind.name()).collect();
         errors.add(
             "destination.kind",
             format!("expected one of {}", known.join(", ")),

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use pasar_contracts::events::{inventory, orders, payments, users};
+use pasar_contracts::events::{inventory, orders, payments, relay, users};
 
 use crate::samples::{Sample, all};
 
@@ -46,6 +46,7 @@ fn every_event_type_has_a_sample_and_no_golden_file_is_left_over() {
         inventory::TYPES,
         orders::TYPES,
         payments::TYPES,
+        relay::TYPES,
     ]
     .concat()
     .into_iter()

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use pasar_contracts::{
-    api::{orders::CancelReason, users::Role},
+    api::{orders::CancelReason, relay::DisableReason, users::Role},
     event::Event,
-    events::{inventory::*, orders::*, payments::*, users::*},
+    events::{inventory::*, orders::*, payments::*, relay::*, users::*},
 };
 use pasar_types::{
     id::{Id, Kind},
@@ -58,10 +58,16 @@ fn rate() -> TaxRate {
 const TIME: Timestamp = Timestamp::from_micros(1_795_000_000_123_456);
 
 pub(crate) fn all() -> Vec<Sample> {
-    [of_users(), of_inventory(), of_payments(), of_orders()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        of_users(),
+        of_inventory(),
+        of_payments(),
+        of_orders(),
+        of_relay(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn of_users() -> Vec<Sample> {
@@ -314,4 +320,38 @@ fn of_orders() -> Vec<Sample> {
         OrderRefundFailed
     );
     samples
+}
+
+fn of_relay() -> Vec<Sample> {
+    let subscription_id = id(9);
+    let kind = || "rest".to_owned();
+    vec![
+        sample(&SubscriptionCreated {
+            subscription_id,
+            kind: kind(),
+        }),
+        sample(&SubscriptionChanged {
+            subscription_id,
+            kind: kind(),
+        }),
+        sample(&SubscriptionPaused { subscription_id }),
+        sample(&SubscriptionResumed { subscription_id }),
+        sample(&SubscriptionDisabled {
+            subscription_id,
+            reason: DisableReason::Failing,
+        }),
+        sample(&SubscriptionDeleted { subscription_id }),
+        sample(&SubscriptionOverrun {
+            subscription_id,
+            after: 40,
+            upto: 50,
+        }),
+        sample(&MessageDeadLettered {
+            subscription_id,
+            topic: "client".into(),
+            message_id: "greeting-1".into(),
+            position: 42,
+            attempts: 24,
+        }),
+    ]
 }

@@ -7,7 +7,7 @@ use pasar_store::{
     fault::Fault,
     tx::{Row, Tx},
 };
-use pasar_types::id::EpochId;
+use pasar_types::{id::EpochId, time::Timestamp};
 
 use crate::message::{Message, Origin};
 
@@ -93,6 +93,27 @@ pub(crate) fn at(tx: &Tx<'_>, position: i64) -> Result<Option<Arc<Message>>, Fau
         &[&position],
         |row| message(row).map(Arc::new),
     )
+}
+
+/// The position before the first message that was accepted at a time or later; the head if there is none.
+/// Positions and times of acceptance grow together, so it is found by halving.
+pub(crate) fn position_before(tx: &Tx<'_>, time: Timestamp) -> Result<i64, Fault> {
+    let ends = ends(tx)?;
+    let (mut low, mut high) = (ends.first - 1, ends.head);
+    // All up to `low` are earlier; the first after `high`, if there is one, is not.
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next = tx.query_opt(
+            "SELECT position, accepted_at FROM message WHERE position > ?1 ORDER BY position LIMIT 1",
+            &[&middle],
+            |row| Ok((row.get::<i64>(0)?, row.get::<Timestamp>(1)?)),
+        )?;
+        match next {
+            Some((position, accepted_at)) if accepted_at < time => low = position,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 /// The message with an id, in its topic.
