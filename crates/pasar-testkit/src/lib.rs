@@ -13,5 +13,6 @@ pub mod probe;
 pub mod process;
 pub mod receiver;
 pub mod rows;
+pub mod servers;
 pub mod sse;
 pub mod store;

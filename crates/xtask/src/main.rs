@@ -11,6 +11,7 @@ mod arrows;
 mod crash;
 mod planted;
 mod python;
+mod servers;
 mod suites;
 mod tally;
 mod tidy;
@@ -43,6 +44,8 @@ enum Chore {
     Planted(planted::Options),
     /// Try bad input at every route (schemathesis)
     Api,
+    /// Start real brokers for tests, and stop them again
+    Servers(servers::Options),
     /// Write the generated parts of docs/
     Docs,
 }
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Crash(options) => crash::run(&workspace, &options)?,
         Chore::Planted(options) => planted::run(&workspace, &options)?,
         Chore::Api => api::run(&workspace)?,
+        Chore::Servers(options) => servers::run(&workspace, &options)?,
         Chore::Docs => suites::write_docs(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    api, python,
+    api, python, servers,
     tally::{self, Tally},
     tidy,
     workspace::{self, Workspace},
@@ -54,7 +54,22 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
         Ok(Ending::Ran(Tally::default()))
     });
     suite("clippy", &mut || passed(clippy(workspace)));
-    suite("tests", &mut || Ok(Ending::Ran(tests(workspace)?)));
+    let mut brokers = None;
+    suite("servers", &mut || {
+        let started = servers::start(workspace, &[])?;
+        let missing = started.missing_said();
+        brokers = Some(started);
+        match missing {
+            None => passed(Ok(())),
+            Some(missing) => Ok(Ending::LeftOut(missing)),
+        }
+    });
+    suite("tests", &mut || {
+        Ok(Ending::Ran(tests(workspace, brokers.as_ref())?))
+    });
+    if let Some(brokers) = &brokers {
+        suite("stop", &mut || passed(brokers.stop(workspace)));
+    }
     suite("alone", &mut || passed(alone(workspace)));
     suite("api", &mut || match (&program, python::missing()) {
         (_, Some(what)) => Ok(Ending::LeftOut(what)),
@@ -76,8 +91,15 @@ fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
     )
 }
 
-fn tests(workspace: &Workspace) -> anyhow::Result<Tally> {
-    tally::run_counted(workspace.cargo_tests("test").arg("--no-fail-fast"))
+/// Tests of what needs a server that is not there pass without a word, which is why the suite of the
+/// servers tells.
+fn tests(workspace: &Workspace, brokers: Option<&servers::Servers>) -> anyhow::Result<Tally> {
+    let mut command = workspace.cargo_tests("test");
+    command.arg("--no-fail-fast");
+    if let Some(brokers) = brokers {
+        brokers.told_to(&mut command);
+    }
+    tally::run_counted(&mut command)
 }
 
 /// Compiles each service's code and tests with only what that service asks for.

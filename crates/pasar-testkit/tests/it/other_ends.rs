@@ -18,6 +18,7 @@ use pasar_testkit::{
     identities,
     process::Process,
     receiver::{Receiver, Reply},
+    servers::Wire,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -122,4 +123,23 @@ fn a_process_is_read_and_killed() {
     assert_eq!(process.wait_for_line("listening on ").unwrap(), "1");
     assert!(!process.kill().unwrap().success());
     assert!(process.wait_for_line("more").is_err());
+}
+
+#[tokio::test]
+async fn a_wire_carries_until_it_is_cut() {
+    let receiver = Receiver::ok().await;
+    let wire = Wire::to(receiver.address().port()).await;
+    let ask = async || {
+        let mut stream = TcpStream::connect(("127.0.0.1", wire.port())).await?;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.map(|_| answer)
+    };
+    assert!(ask().await.unwrap().starts_with("HTTP/1.1 200"));
+    wire.cut();
+    assert!(ask().await.unwrap_or_default().is_empty());
+    wire.mend();
+    assert!(ask().await.unwrap().starts_with("HTTP/1.1 200"));
 }

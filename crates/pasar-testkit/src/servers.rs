@@ -1,0 +1,228 @@
+//! Real brokers, as `cargo xtask servers` started them, and ways to take them away for a while.
+//!
+//! Where they run stands in the file that `PASAR_TEST_SERVERS` names. A test that finds no server of its
+//! kind ends at once: the test command says which kinds are missing, and fails for it in CI.
+
+use std::{
+    collections::HashMap,
+    env, fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, LazyLock},
+};
+
+use parking_lot::Mutex;
+use serde::Deserialize;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    process::Command,
+    sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch},
+    task::{JoinHandle, JoinSet},
+};
+
+/// A server that runs.
+pub struct Server {
+    pub kind: &'static str,
+    /// On 127.0.0.1, which is also called `localhost` in its certificate.
+    pub port: u16,
+    pub tls_port: u16,
+    /// May do everything.
+    pub user: String,
+    /// May only use what is called `allowed`: channels of Redis, subjects of NATS and topics of MQTT.
+    pub limited_user: String,
+    /// Of both.
+    pub password: String,
+    /// PEM of the authority that signed its certificate, and of one that did not.
+    pub ca: String,
+    pub other_ca: String,
+    xtask: PathBuf,
+    _held: Held,
+}
+
+#[expect(dead_code, reason = "guards are held, not looked at")]
+enum Held {
+    Shared(OwnedRwLockReadGuard<()>),
+    Alone(OwnedRwLockWriteGuard<()>),
+}
+
+/// `servers.json`.
+#[derive(Deserialize)]
+struct Listing {
+    user: String,
+    limited_user: String,
+    password: String,
+    ca: PathBuf,
+    other_ca: PathBuf,
+    servers: HashMap<String, Ports>,
+    xtask: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Ports {
+    port: u16,
+    tls_port: u16,
+}
+
+impl Server {
+    /// The server of a kind, which other tests use too.
+    pub async fn shared(kind: &'static str) -> Option<Self> {
+        let held = Held::Shared(lock(kind).read_owned().await);
+        Self::find(kind, held)
+    }
+
+    /// The server of a kind, when no other test of this process uses it: it may be stopped.
+    pub async fn alone(kind: &'static str) -> Option<Self> {
+        let held = Held::Alone(lock(kind).write_owned().await);
+        Self::find(kind, held)
+    }
+
+    fn find(kind: &'static str, held: Held) -> Option<Self> {
+        let mut listing = listing()?;
+        let ports = listing.servers.remove(kind)?;
+        let read = |path| fs::read_to_string(path).expect("a certificate authority");
+        Some(Self {
+            kind,
+            port: ports.port,
+            tls_port: ports.tls_port,
+            user: listing.user,
+            limited_user: listing.limited_user,
+            password: listing.password,
+            ca: read(listing.ca),
+            other_ca: read(listing.other_ca),
+            xtask: listing.xtask,
+            _held: held,
+        })
+    }
+
+    /// Ends its process. Only for one that the test has [alone](Self::alone).
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn stop(&self) {
+        self.told("stop").await;
+    }
+
+    /// Starts it again, on the same ports and data; it answers when this returns.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start(&self) {
+        self.told("start").await;
+    }
+
+    async fn told(&self, what: &str) {
+        let output = Command::new(&self.xtask)
+            .args(["servers", what, self.kind])
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("xtask runs");
+        assert!(
+            output.status.success(),
+            "cannot {what} {}: {}",
+            self.kind,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+fn lock(kind: &'static str) -> Arc<RwLock<()>> {
+    type Locks = HashMap<&'static str, Arc<RwLock<()>>>;
+    static LOCKS: LazyLock<Mutex<Locks>> = LazyLock::new(Mutex::default);
+    Arc::clone(LOCKS.lock().entry(kind).or_default())
+}
+
+fn listing() -> Option<Listing> {
+    let bytes = match env::var_os("PASAR_TEST_SERVERS") {
+        Some(path) => fs::read(path).expect("the list of servers that PASAR_TEST_SERVERS names"),
+        // They may have been started by hand.
+        None => fs::read(target()?.join("servers/servers.json")).ok()?,
+    };
+    Some(serde_json::from_slice(&bytes).expect("a list of servers"))
+}
+
+fn target() -> Option<PathBuf> {
+    let own = || {
+        env::var_os("CARGO_MANIFEST_DIR").map(|package| PathBuf::from(package).join("../../target"))
+    };
+    env::var_os("CARGO_TARGET_DIR").map_or_else(own, |target| Some(target.into()))
+}
+
+/// A wire to a server that can be cut: the server stays, and so do others that use it.
+pub struct Wire {
+    port: u16,
+    up: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Wire {
+    /// To a port on 127.0.0.1.
+    ///
+    /// # Panics
+    /// If there is no port.
+    pub async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port");
+        let own = listener.local_addr().expect("a bound port has an address");
+        let (up, is_up) = watch::channel(true);
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            port: own.port(),
+            up,
+            task: tokio::spawn(carry(listener, to, is_up)),
+        }
+    }
+
+    /// The port of this end.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends all connections, and new ones at once.
+    pub fn cut(&self) {
+        self.up.send_replace(false);
+    }
+
+    pub fn mend(&self) {
+        self.up.send_replace(true);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(listener: TcpListener, to: SocketAddr, mut is_up: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let (Ok((stream, _)), true) = (accepted, *is_up.borrow()) {
+                    connections.spawn(one(stream, to));
+                }
+            }
+            changed = is_up.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                if !*is_up.borrow() {
+                    connections.abort_all();
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn one(mut near: TcpStream, to: SocketAddr) -> io::Result<()> {
+    let mut far = TcpStream::connect(to).await?;
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    tokio::io::copy_bidirectional(&mut near, &mut far).await?;
+    Ok(())
+}
