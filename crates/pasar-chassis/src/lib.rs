@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod service;
+pub mod signature;
 pub mod sleeper;
 pub mod sse;
 pub mod telemetry;

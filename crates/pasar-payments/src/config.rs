@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use pasar_chassis::signature::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::{payment::CASH, signature::Secret};
+use crate::payment::CASH;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

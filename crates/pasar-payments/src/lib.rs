@@ -10,7 +10,6 @@ pub mod provider;
 pub mod providers;
 pub mod reactions;
 pub mod sandbox;
-pub mod signature;
 
 mod api;
 mod queries;

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use pasar_chassis::signature::Secret;
+
 use crate::{
     config::{Config, Names, SANDBOX},
     payment::CASH,
     provider::Provider,
     providers::http::HttpProvider,
     sandbox::Sandbox,
-    signature::Secret,
 };
 
 /// Cheap to clone.

@@ -10,15 +10,13 @@ use pasar_chassis::{
     extract::Path,
     openapi::{CommonProblems, NotFoundProblem},
     problem::Problem,
+    signature,
 };
 use pasar_contracts::{api::payments::ProviderNotice, problem::ProblemType};
 use pasar_store::lane::{Class, LaneKey};
 
 use super::{Api, TAG};
-use crate::{
-    commands::receive_notice::{ReceiveNotice, receive_notice},
-    signature,
-};
+use crate::commands::receive_notice::{ReceiveNotice, receive_notice};
 
 const MAX_NOTICE_BYTES: usize = 64 * 1024;
 

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::header::CONTENT_TYPE;
 use futures_util::future::BoxFuture;
+use pasar_chassis::signature::{self, Secret};
 use pasar_contracts::api::payments::{ProviderAnswer, ProviderRequest};
 use pasar_store::clock::Clock;
 use reqwest::{Client, Response, redirect};
@@ -15,7 +16,6 @@ use tokio::sync::Semaphore;
 use crate::{
     config::HttpConfig,
     provider::{Call, NoAnswer, Provider},
-    signature::{self, Secret},
 };
 
 /// What is read of an answer; more is not an answer.

@@ -11,7 +11,10 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use pasar_chassis::problem::{Chain, Problem};
+use pasar_chassis::{
+    problem::{Chain, Problem},
+    signature::{self, Secret},
+};
 use pasar_contracts::{
     api::payments::{ActionQuery, ProviderNotice, ProviderRequest, SandboxAction},
     event::Service,
@@ -22,7 +25,6 @@ use pasar_types::id::{FlowId, PaymentId};
 use serde::Deserialize;
 
 use super::{Sandbox, books::Acted, page};
-use crate::signature::{self, Secret};
 
 /// Lines of an audit that are read at once.
 const AUDIT_PAGE: usize = 1_000;

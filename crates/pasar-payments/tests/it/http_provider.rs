@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, process::Command, sync::Arc};
 
 use axum::Router;
+use pasar_chassis::signature;
 use pasar_contracts::{
     api::payments::{Operation, ProviderAnswer, ProviderRequest, Token},
     event::Service,
@@ -18,7 +19,6 @@ use pasar_payments::{
         books::BookEntry,
         router::{SandboxAccess, sandbox_router},
     },
-    signature,
 };
 use pasar_store::{
     cause::{Actor, Cause},

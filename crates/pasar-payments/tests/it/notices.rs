@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use pasar_chassis::signature::{self, Secret};
 use pasar_contracts::api::payments::{Operation, PaymentState, ProviderAnswer, ProviderNotice};
-use pasar_payments::signature::{self, Secret};
 use pasar_types::id::PaymentId;
 use tokio::sync::Semaphore;
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use pasar_chassis::service::Running;
+use pasar_chassis::{
+    service::Running,
+    signature::{self, Secret},
+};
 use pasar_contracts::{
     api::{
         orders::CancelReason,
@@ -15,12 +18,7 @@ use pasar_contracts::{
 };
 use pasar_feed::follow::Feeds;
 use pasar_payments::{
-    MIGRATIONS,
-    config::Config,
-    methods::Methods,
-    payment::payment_of,
-    provider::Provider,
-    signature::{self, Secret},
+    MIGRATIONS, config::Config, methods::Methods, payment::payment_of, provider::Provider,
 };
 use pasar_store::{feed::FeedEvent, store::Store};
 use pasar_testkit::{

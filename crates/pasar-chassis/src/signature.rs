@@ -1,11 +1,11 @@
-//! Standard Webhooks 1.0.0 signatures: HMAC-SHA256 over id, time and the raw body. They sign our calls
-//! to a merchant's URL and verify what providers tell us.
+//! Standard Webhooks 1.0.0 signatures: HMAC-SHA256 over id, time and the raw body. They sign what the relay
+//! delivers and our calls to a merchant's URL, and verify what providers tell us.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pasar_types::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Sha256;
