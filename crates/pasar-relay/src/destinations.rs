@@ -3,10 +3,14 @@
 pub mod attributes;
 pub mod guard;
 pub mod link;
+pub mod rest;
 pub mod settings;
 pub mod template;
+pub mod tls;
+
+mod http_client;
 
 use crate::destination::Kind;
 
 /// Every kind, by its name in the settings.
-pub const KINDS: &[&dyn Kind] = &[];
+pub const KINDS: &[&dyn Kind] = &[&rest::Rest];

@@ -4,6 +4,10 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
+use utoipa::{
+    PartialSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use crate::destination::InvalidSettings;
 
@@ -26,6 +30,21 @@ pub fn read<T: DeserializeOwned>(settings: &Map<String, Value>) -> Result<T, Inv
             why: without_values(&error.into_inner().to_string()),
         }
     })
+}
+
+/// What a kind's settings look like, with the `kind` that names it.
+#[must_use]
+pub fn schema_of<T: PartialSchema>(kind: &str) -> RefOr<Schema> {
+    let mut schema = T::schema();
+    if let RefOr::T(Schema::Object(object)) = &mut schema {
+        let name = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some([kind]))
+            .build();
+        object.properties.insert("kind".to_owned(), name.into());
+        object.required.insert(0, "kind".to_owned());
+    }
+    schema
 }
 
 /// Refuses a field.

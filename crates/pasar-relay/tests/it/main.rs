@@ -4,4 +4,5 @@
 
 mod following;
 mod live;
+mod rest;
 mod shop;

@@ -1,0 +1,81 @@
+//! One HTTP/2 connection: many requests at once, moved by a task of its own that ends with the last handle.
+
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{
+    body::{Body as _, Frame, Incoming},
+    client::conn::http2,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::task::AbortHandle;
+
+use super::{MAX_ANSWER_BYTES, stream::Stream};
+
+/// Cheap to clone; all clones are one connection.
+#[derive(Clone)]
+pub(super) struct Http2 {
+    sender: http2::SendRequest<Full<Bytes>>,
+    driver: Arc<Driver>,
+}
+
+struct Driver(AbortHandle);
+
+/// A connection with requests under way is asked after this long whether it still lives, and given up after
+/// so long without an answer.
+const ARE_YOU_THERE: Duration = Duration::from_secs(10);
+const GIVE_UP: Duration = Duration::from_secs(10);
+/// Of one answer's body, and of all that are under way, unread.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+impl Http2 {
+    pub(super) async fn open(stream: Stream) -> Result<Self, hyper::Error> {
+        let most = u32::try_from(MAX_ANSWER_BYTES).unwrap_or(u32::MAX);
+        let (sender, driver) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(ARE_YOU_THERE)
+            .keep_alive_timeout(GIVE_UP)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(most)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        // What went wrong is told to who waits for an answer.
+        let driving = tokio::spawn(async move { drop(driver.await) });
+        Ok(Self {
+            sender,
+            driver: Arc::new(Driver(driving.abort_handle())),
+        })
+    }
+
+    pub(super) async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, hyper::Error> {
+        self.sender.ready().await?;
+        self.sender.send_request(request).await
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether nobody but the pool holds it.
+    pub(super) fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.driver) == 1
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The next piece of an answer's body.
+pub(super) async fn frame(incoming: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    poll_fn(|cx| Pin::new(&mut *incoming).poll_frame(cx)).await
+}

@@ -1,0 +1,126 @@
+//! TLS towards destinations: which certificates are believed, and which one we show. One place for all kinds.
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::Resumption,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+/// Bytes of PEM text that one setting may hold.
+pub const MAX_PEM_BYTES: usize = 64 * 1024;
+
+/// What we show to a server that asks who we are. PEM texts.
+#[derive(Clone, Copy)]
+pub struct ClientCertificate<'a> {
+    /// The certificate first, then what leads to its root.
+    pub chain: &'a str,
+    pub key: &'a str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPem {
+    #[error("expected certificates as PEM, {MAX_PEM_BYTES} bytes at most")]
+    Ca,
+    #[error("expected a certificate and the key that belongs to it, as PEM")]
+    ClientCertificate,
+}
+
+/// Sessions that one destination remembers, so that connecting again is cheap.
+const REMEMBERED_SESSIONS: usize = 8;
+
+static PUBLIC_ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+    Arc::new(RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    })
+});
+
+/// Believes the public certificate authorities (Mozilla's list) and, if given, those in `ca` (PEM).
+pub fn client_config(ca: Option<&str>) -> Result<Arc<ClientConfig>, InvalidPem> {
+    client_config_with(ca, None)
+}
+
+/// The same, with a certificate of our own.
+pub fn client_config_with(
+    ca: Option<&str>,
+    own: Option<ClientCertificate<'_>>,
+) -> Result<Arc<ClientConfig>, InvalidPem> {
+    let roots = match ca {
+        Some(pem) => Arc::new(roots_and(pem)?),
+        None => Arc::clone(&PUBLIC_ROOTS),
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring knows the versions that rustls has by default")
+        .with_root_certificates(roots);
+    let mut config = match own {
+        Some(own) => {
+            let (chain, key) = read(own).ok_or(InvalidPem::ClientCertificate)?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|_| InvalidPem::ClientCertificate)?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.resumption = Resumption::in_memory_sessions(REMEMBERED_SESSIONS);
+    Ok(Arc::new(config))
+}
+
+fn roots_and(pem: &str) -> Result<RootCertStore, InvalidPem> {
+    if pem.len() > MAX_PEM_BYTES {
+        return Err(InvalidPem::Ca);
+    }
+    let mut roots = RootCertStore::clone(&PUBLIC_ROOTS);
+    let before = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| InvalidPem::Ca)?;
+        roots.add(certificate).map_err(|_| InvalidPem::Ca)?;
+    }
+    if roots.len() == before {
+        return Err(InvalidPem::Ca);
+    }
+    Ok(roots)
+}
+
+fn read(
+    own: ClientCertificate<'_>,
+) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    if own.chain.len() > MAX_PEM_BYTES || own.key.len() > MAX_PEM_BYTES {
+        return None;
+    }
+    let chain = CertificateDer::pem_slice_iter(own.chain.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .ok()?;
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).ok()?;
+    (!chain.is_empty()).then_some((chain, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let huge = "-".repeat(MAX_PEM_BYTES + 1);
+        for pem in ["", "not PEM", key.as_str(), huge.as_str()] {
+            assert_eq!(client_config(Some(pem)).err(), Some(InvalidPem::Ca));
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_our_own_needs_its_key() {
+        let made = rcgen::generate_simple_self_signed(["pasar.test".to_owned()]).unwrap();
+        let (chain, key) = (made.cert.pem(), made.key_pair.serialize_pem());
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let with = |key: &str| {
+            let own = ClientCertificate { chain: &chain, key };
+            client_config_with(Some(&chain), Some(own)).map(|_| ())
+        };
+        assert_eq!(with(&key), Ok(()));
+        assert_eq!(with(&other), Err(InvalidPem::ClientCertificate));
+        assert_eq!(with(""), Err(InvalidPem::ClientCertificate));
+    }
+}
