@@ -70,11 +70,14 @@ pub fn cut<T, C: Serialize>(
 /// Answers with a page and, if there is a next one, its `Link` (RFC 8288): the same query with the
 /// other cursor.
 pub fn respond<T: Serialize>(page: Page<T>, uri: &Uri) -> Response {
-    let link = page
-        .next_cursor
-        .as_deref()
-        .and_then(|cursor| HeaderValue::try_from(next_link(uri, cursor)).ok());
-    let mut response = axum::Json(page).into_response();
+    let next = page.next_cursor.clone();
+    with_link(axum::Json(page).into_response(), next.as_deref(), uri)
+}
+
+/// The same for pages that hold more than a list.
+#[must_use]
+pub fn with_link(mut response: Response, next_cursor: Option<&str>, uri: &Uri) -> Response {
+    let link = next_cursor.and_then(|cursor| HeaderValue::try_from(next_link(uri, cursor)).ok());
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }

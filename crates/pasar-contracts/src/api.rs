@@ -1,5 +1,6 @@
 //! API models: what is sent and answered, a module per service. Requests refuse unknown fields.
 
+pub mod flows;
 pub mod inventory;
 pub mod orders;
 pub mod page;

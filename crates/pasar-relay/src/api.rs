@@ -1,5 +1,6 @@
 //! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
 
+mod flows;
 mod messages;
 mod streams;
 
@@ -24,6 +25,7 @@ pub(crate) struct Api {
 pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
     let base = openapi::base("relay", "Messages, subscriptions and live streams.");
     OpenApiRouter::with_openapi(base)
+        .merge(flows::routes())
         .merge(messages::routes())
         .merge(streams::routes())
         .with_state(api)

@@ -16,6 +16,7 @@ pub mod vault;
 
 mod access;
 mod api;
+mod flows;
 mod live;
 mod secrets;
 mod tables;

@@ -134,6 +134,13 @@ impl Stored {
     }
 }
 
+/// What a stored subscription takes; `None` if its filter is not one.
+pub(crate) fn filter_of(input: &SubscriptionInput) -> Option<Filter> {
+    let mut errors = Errors::default();
+    let filter = filter(input, &mut errors);
+    errors.0.is_empty().then_some(filter)
+}
+
 #[derive(Default)]
 struct Errors(Vec<FieldError>);
 

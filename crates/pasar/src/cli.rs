@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, thread};
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{bench, check, config, import, replay, sandbox, up, user};
+use crate::{bench, check, config, flow, import, replay, sandbox, up, user};
 
 /// Pasar takes an order once and never loses it: stock and money settle exactly once.
 #[derive(Debug, clap::Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Import(import::Args),
     /// Turn a till's CSV file into orders
     Replay(replay::Args),
+    /// Show what happened because of one request, what was delivered, and what is still to come
+    Flow(flow::Args),
     /// Hold the services' databases against each other and name what is wrong
     Check(check::Args),
     /// Change accounts on this machine
@@ -53,6 +55,7 @@ impl Cli {
             Command::Sandbox(args) => many_threads()?.block_on(sandbox::run(args)),
             Command::Import(args) => one_thread()?.block_on(import::run(args)),
             Command::Replay(args) => one_thread()?.block_on(replay::run(args)),
+            Command::Flow(args) => one_thread()?.block_on(flow::run(args)),
             Command::Bench(bench) => one_thread()?.block_on(bench::run(bench)),
             Command::Check(args) => check::run(args),
             Command::User(command) => many_threads()?.block_on(user::run(command)),

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod csv_lines;
 mod demo_env;
+mod flow;
 mod import;
 mod latency;
 mod locations;

@@ -1,9 +1,6 @@
-//! Messages, subscriptions, dead letters and flows as clients read and change them.
+//! Messages, subscriptions and dead letters as clients read and change them.
 
-use pasar_types::{
-    id::{FlowId, SubscriptionId},
-    time::Timestamp,
-};
+use pasar_types::{id::SubscriptionId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -258,6 +255,7 @@ pub struct Subscription {
 
 /// One try to deliver one message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeliveryAttempt)]
 pub struct Attempt {
     pub subscription_id: SubscriptionId,
     pub position: i64,
@@ -329,36 +327,4 @@ pub struct DeadLettersQuery {
     pub limit: Option<u16>,
     /// From the page before.
     pub cursor: Option<String>,
-}
-
-/// Everything with one correlation id, oldest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Flow {
-    pub id: FlowId,
-    pub steps: Vec<FlowStep>,
-    /// What is still to come, as far as it is known; empty once all is done.
-    pub waiting_for: Vec<String>,
-}
-
-/// One thing that happened in a flow.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum FlowStep {
-    /// A message or event in the log.
-    Message {
-        position: i64,
-        at: Timestamp,
-        topic: String,
-        id: String,
-        message_type: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        key: Option<String>,
-        actor: String,
-        /// What caused it: an event's, request's, effect's or timer's id.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cause: Option<String>,
-        data: Value,
-    },
-    /// A try to deliver one of its messages.
-    Delivery(Attempt),
 }

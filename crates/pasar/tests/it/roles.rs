@@ -27,7 +27,7 @@ enum For {
     Admins,
 }
 
-const TABLE: [(&str, For); 66] = [
+const TABLE: [(&str, For); 67] = [
     ("GET /", For::Anyone),
     ("GET /.well-known/jwks.json", For::Anyone),
     ("GET /docs", For::Anyone),
@@ -51,6 +51,8 @@ const TABLE: [(&str, For); 66] = [
     ("POST /v1/auth/register", For::Anyone),
     ("GET /v1/board", For::Anyone),
     ("GET /v1/board/events", For::Anyone),
+    // Without anything that they may see it is not there.
+    ("GET /v1/flows/{id}", For::Accounts),
     ("GET /v1/ledger/balances", For::Staff),
     ("GET /v1/ledger/entries", For::Staff),
     ("GET /v1/locations", For::Anyone),
