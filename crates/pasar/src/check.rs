@@ -10,6 +10,7 @@ mod feeds;
 mod judge;
 mod ledger;
 mod orders;
+mod relay;
 mod report;
 mod rows;
 mod stock;
@@ -69,8 +70,9 @@ fn look(databases: &Databases, patience: Duration, report: &mut Report) -> anyho
     stock::check(databases, report)?;
     ledger::check(databases, report)?;
     orders::check(databases, patience, report)?;
+    relay::check(databases, report)?;
     feeds::check_followers(databases, &heads, patience, report)?;
-    report.note_what_was_not_seen();
+    report.note_what_was_not_seen(databases.relay.is_some());
     Ok(())
 }
 

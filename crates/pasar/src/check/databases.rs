@@ -16,6 +16,8 @@ pub(super) struct Databases {
     pub(super) inventory: Inspector,
     pub(super) orders: Inspector,
     pub(super) payments: Inspector,
+    /// Absent in a folder of a time before there was a relay.
+    pub(super) relay: Option<Inspector>,
     /// What the sandbox, which is no service, knows of itself. Absent where it was never asked.
     pub(super) books: Option<Inspector>,
     folder: PathBuf,
@@ -33,6 +35,10 @@ impl Databases {
         let open = |service: Service, migrations| {
             Inspector::open(service, folder.join(format!("{service}.db")), migrations)
         };
+        let relay = folder
+            .join(format!("{}.db", Service::Relay))
+            .is_file()
+            .then(|| open(Service::Relay, pasar_relay::MIGRATIONS));
         let path = books.unwrap_or_else(|| folder.join(BOOKS));
         let books = path
             .is_file()
@@ -42,6 +48,7 @@ impl Databases {
             inventory: open(Service::Inventory, pasar_inventory::MIGRATIONS)?,
             orders: open(Service::Orders, pasar_orders::MIGRATIONS)?,
             payments: open(Service::Payments, pasar_payments::MIGRATIONS)?,
+            relay: relay.transpose()?,
             books: books.transpose()?,
             folder: folder.to_owned(),
         })
@@ -53,14 +60,15 @@ impl Databases {
             .is_ok_and(|file| file.try_lock_shared().is_err())
     }
 
-    pub(super) const fn services(&self) -> [&Inspector; 4] {
+    pub(super) fn services(&self) -> impl Iterator<Item = &Inspector> {
         [&self.users, &self.inventory, &self.orders, &self.payments]
+            .into_iter()
+            .chain(&self.relay)
     }
 
     /// The database of a service that publishes a feed.
     pub(super) fn of(&self, service: Service) -> Option<&Inspector> {
         self.services()
-            .into_iter()
             .find(|database| database.service() == service)
     }
 }

@@ -35,7 +35,6 @@ pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fa
 pub(super) fn heads(databases: &Databases) -> Result<Heads, Fault> {
     databases
         .services()
-        .into_iter()
         .map(|database| Ok((database.service(), database.read(feed::head)?)))
         .collect()
 }

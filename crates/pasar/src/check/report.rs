@@ -23,6 +23,11 @@ pub(super) enum Rule {
     Provider,
     CapturedOnce,
     Settled,
+    Log,
+    LogBytes,
+    Copied,
+    Progress,
+    Deliveries,
 }
 
 /// One thing that is wrong.
@@ -57,7 +62,7 @@ pub(super) struct Report {
 const MOST_KEPT: usize = 1_000;
 
 impl Rule {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Feed,
         Self::KeyVersions,
         Self::Positions,
@@ -73,6 +78,11 @@ impl Rule {
         Self::Provider,
         Self::CapturedOnce,
         Self::Settled,
+        Self::Log,
+        Self::LogBytes,
+        Self::Copied,
+        Self::Progress,
+        Self::Deliveries,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -92,7 +102,20 @@ impl Rule {
             Self::Provider => "provider",
             Self::CapturedOnce => "captured-once",
             Self::Settled => "settled",
+            Self::Log => "log",
+            Self::LogBytes => "log-bytes",
+            Self::Copied => "copied",
+            Self::Progress => "progress",
+            Self::Deliveries => "deliveries",
         }
+    }
+
+    /// Whether it needs the relay's database.
+    const fn is_of_relay(self) -> bool {
+        matches!(
+            self,
+            Self::Log | Self::LogBytes | Self::Copied | Self::Progress | Self::Deliveries
+        )
     }
 
     /// What it counts, and what must hold of it.
@@ -124,6 +147,17 @@ impl Rule {
             Self::Settled => (
                 "orders",
                 "each is settled, within its deadline or under way",
+            ),
+            Self::Log => ("messages", "no gap in the relay's log up to its head"),
+            Self::LogBytes => ("logs", "the log knows how many bytes it holds"),
+            Self::Copied => (
+                "events",
+                "each feed stands in the log, once, as far as it was followed",
+            ),
+            Self::Progress => ("positions", "no subscription is ahead of the log"),
+            Self::Deliveries => (
+                "deliveries",
+                "each is about a message and a subscription, or waits behind one",
             ),
         }
     }
@@ -178,14 +212,19 @@ impl Report {
     }
 
     /// Says what was not seen although it should be there: a rule that looked at nothing proves nothing.
-    pub(super) fn note_what_was_not_seen(&mut self) {
+    pub(super) fn note_what_was_not_seen(&mut self, with_relay: bool) {
         let seen = |rule: Rule| self.looked_at.get(&rule).copied().unwrap_or_default();
         if seen(Rule::Settled) == 0 {
             let note = "there is no order yet: nothing was held against each other";
             self.notes.push(note.to_owned());
             return;
         }
-        for rule in Rule::ALL.into_iter().filter(|rule| seen(*rule) == 0) {
+        let owed = |rule: &Rule| match rule {
+            // Without subscriptions nothing is delivered.
+            Rule::Deliveries => false,
+            rule => seen(*rule) == 0 && (with_relay || !rule.is_of_relay()),
+        };
+        for rule in Rule::ALL.into_iter().filter(owed) {
             let (unit, _) = rule.says();
             let note = format!("{} saw no {unit}, although there are orders", rule.name());
             self.notes.push(note);

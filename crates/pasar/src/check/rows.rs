@@ -19,6 +19,7 @@ pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fa
         inventory,
         orders,
         payments,
+        relay,
         ..
     } = databases;
     check_table(users, "users", row::first(), row::users, report)?;
@@ -38,7 +39,17 @@ pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fa
         report,
     )?;
     check_table(orders, "orders", row::first(), row::orders, report)?;
-    check_table(payments, "payment", row::first(), row::payments, report)
+    check_table(payments, "payment", row::first(), row::payments, report)?;
+    let Some(relay) = relay else {
+        return Ok(());
+    };
+    check_table(
+        relay,
+        "subscription",
+        row::first(),
+        row::subscriptions,
+        report,
+    )
 }
 
 fn check_table<C>(

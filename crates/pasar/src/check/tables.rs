@@ -4,5 +4,6 @@ pub(super) mod feed;
 pub(super) mod inventory;
 pub(super) mod orders;
 pub(super) mod payments;
+pub(super) mod relay;
 pub(super) mod row;
 pub(super) mod sandbox;

@@ -20,7 +20,7 @@ struct Broken {
     row: &'static str,
 }
 
-const BROKEN: [Broken; 24] = [
+const BROKEN: [Broken; 41] = [
     Broken {
         database: "orders",
         sql: "DELETE FROM feed WHERE sequence = 3",
@@ -174,6 +174,111 @@ const BROKEN: [Broken; 24] = [
         rule: "settled",
         row: "orders orders ord_",
     },
+    Broken {
+        database: "relay",
+        sql: "DELETE FROM message WHERE position = 3",
+        rule: "log",
+        row: "relay message 3",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE log SET head = head + 1",
+        rule: "log",
+        row: "relay message ",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE log SET head = head - 1",
+        rule: "log",
+        row: "relay log",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE log SET bytes = bytes + 1",
+        rule: "log-bytes",
+        row: "relay log",
+    },
+    Broken {
+        database: "relay",
+        sql: "DELETE FROM message WHERE position =
+              (SELECT position FROM message WHERE topic = 'orders' AND sequence = 3)",
+        rule: "copied",
+        row: "orders feed 3",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE message SET sequence = sequence - 1 WHERE position =
+              (SELECT MAX(position) FROM message WHERE topic = 'orders')",
+        rule: "copied",
+        row: "relay message ",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE message SET keyversion = keyversion + 7 WHERE position = 2",
+        rule: "copied",
+        row: "relay message 2",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE follower_position SET sequence = sequence - 1 WHERE publisher = 'inventory'",
+        rule: "copied",
+        row: "relay follower_position of inventory",
+    },
+    Broken {
+        database: "relay",
+        sql: "DELETE FROM message WHERE position =
+              (SELECT MAX(position) FROM message WHERE topic = 'payments')",
+        rule: "copied",
+        row: "relay follower_position of payments",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE subscription SET keyversion = keyversion + 1",
+        rule: "row-versions",
+        row: "relay subscription sub_",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE watermark SET position = 1000000",
+        rule: "progress",
+        row: "relay watermark",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE progress SET position = 1000000",
+        rule: "progress",
+        row: "relay progress of sub_",
+    },
+    Broken {
+        database: "relay",
+        sql: "DELETE FROM progress",
+        rule: "progress",
+        row: "relay progress of sub_",
+    },
+    Broken {
+        database: "relay",
+        sql: "DELETE FROM subscription",
+        rule: "deliveries",
+        row: "relay retry ",
+    },
+    Broken {
+        database: "relay",
+        sql: "DELETE FROM retry WHERE held = 0",
+        rule: "deliveries",
+        row: "relay retry ",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE dead_letter SET position = 1000000",
+        rule: "deliveries",
+        row: "relay dead_letter 1000000",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE attempt SET position = 1000000",
+        rule: "deliveries",
+        row: "relay attempt 1",
+    },
 ];
 
 /// Data of every kind that a rule looks at.
@@ -202,7 +307,29 @@ async fn data() -> Folder {
     }
     system.quiet().await;
     system.stop();
-    system.into_folder()
+    let folder = system.into_folder();
+    deliver_nothing(&folder.data());
+    folder
+}
+
+/// A subscription whose destination takes nothing.
+fn deliver_nothing(data: &Path) {
+    let database = Connection::open(data.join("relay.db")).unwrap();
+    database
+        .execute_batch(
+            "INSERT INTO subscription (id, owner, state, spec, secret_places, created_at, version, keyversion)
+             VALUES (x'01890000000070008000000000000007', 'operator', 'active', '{}', '[]', 0, 0, 0);
+             INSERT INTO progress (subscription, position, attached)
+             SELECT id, 3, 0 FROM subscription;
+             INSERT INTO retry (subscription, position, key, attempts, due, held, since)
+             SELECT id, 1, 'k', 1, 0, 0, 0 FROM subscription
+             UNION ALL SELECT id, 2, 'k', 0, 0, 1, 0 FROM subscription;
+             INSERT INTO dead_letter (subscription, position, attempts, last_error, since)
+             SELECT id, 3, 24, 'it took nothing', 0 FROM subscription;
+             INSERT INTO attempt (subscription, position, attempt, at, took_us, delivered)
+             SELECT id, 1, 1, 0, 10, 0 FROM subscription;",
+        )
+        .unwrap();
 }
 
 fn copy(data: &Path) -> TempDir {

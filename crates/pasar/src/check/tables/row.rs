@@ -1,7 +1,7 @@
 //! Rows that carry the version of their newest event, in pages by their keys.
 
 use pasar_store::{fault::Fault, tx::Tx};
-use pasar_types::id::{Id, Kind, LocationId, OrderId, PaymentId, UserId};
+use pasar_types::id::{Id, Kind, LocationId, OrderId, PaymentId, SubscriptionId, UserId};
 
 /// The key of a row's events and the version that the row is at.
 pub(in crate::check) struct Versioned<C> {
@@ -103,6 +103,25 @@ pub(in crate::check) fn locations(tx: &Tx<'_>, after: &LocationId, limit: i64) -
             Ok(Versioned {
                 cursor: id,
                 key: format!("location:{id}"),
+                keyversion: row.get(1)?,
+            })
+        },
+    )
+}
+
+pub(in crate::check) fn subscriptions(
+    tx: &Tx<'_>,
+    after: &SubscriptionId,
+    limit: i64,
+) -> Page<SubscriptionId> {
+    tx.query_all(
+        "SELECT id, keyversion FROM subscription WHERE id > ?1 ORDER BY id LIMIT ?2",
+        &[after, &limit],
+        |row| {
+            let id: SubscriptionId = row.get(0)?;
+            Ok(Versioned {
+                cursor: id,
+                key: id.to_string(),
                 keyversion: row.get(1)?,
             })
         },

@@ -1,0 +1,355 @@
+//! The relay: its log without gaps, each feed in it once and up to where it was followed, and deliveries
+//! that are about something.
+
+use std::collections::BTreeMap;
+
+use pasar_contracts::event::Service;
+use pasar_store::{fault::Fault, inspect::Inspector};
+use pasar_types::id::SubscriptionId;
+
+use super::{
+    databases::Databases,
+    report::{Report, Rule},
+    tables::{
+        feed::{self, Position},
+        relay::{self, Copied, Delivery, Ends, Fed, Logged},
+    },
+};
+
+const PAGE: i64 = 2_000;
+const MOST_SHOWN: i64 = 100;
+/// Missing events that are named of one gap.
+const MOST_MISSING: usize = 100;
+
+/// Nothing to look at in folders of a time before there was a relay.
+pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fault> {
+    let Some(database) = &databases.relay else {
+        return Ok(());
+    };
+    check_bytes(database, report)?;
+    check_log(databases, database, report)?;
+    check_progress(database, report)?;
+    check_deliveries(database, report)
+}
+
+fn check_bytes(database: &Inspector, report: &mut Report) -> Result<(), Fault> {
+    let (ends, bytes) = database.read(|tx| Ok((relay::ends(tx)?, relay::data_bytes(tx)?)))?;
+    report.looked_at(Rule::LogBytes, 1);
+    if ends.bytes != bytes {
+        report.wrong(
+            Rule::LogBytes,
+            "relay log",
+            format!("it says {} bytes, its messages hold {bytes}", ends.bytes),
+        );
+    }
+    Ok(())
+}
+
+/// Walks the log once, page by page, and holds what was copied against the feeds.
+fn check_log(
+    databases: &Databases,
+    database: &Inspector,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let mut copies = Copies::default();
+    let mut after = 0;
+    loop {
+        let (ends, page, positions) = database.read(|tx| {
+            let page = relay::messages(tx, after, PAGE)?;
+            Ok((relay::ends(tx)?, page, feed::positions(tx)?))
+        })?;
+        report.looked_at(Rule::Log, page.len());
+        if ends.first > after + 1 {
+            // Retention went past this walk: what follows may begin anywhere.
+            copies.0.clear();
+        }
+        for message in &page {
+            let expected = (after + 1).max(ends.first);
+            report_gap(expected, message.position, report);
+            after = message.position;
+        }
+        copies.take(databases, database, &page, ends, report)?;
+        if page.is_empty() {
+            // What retention took in the meantime is not missing.
+            report_gap((after + 1).max(ends.first), ends.head + 1, report);
+            if after > ends.head {
+                let what = format!("it says {}, the last message stands at {after}", ends.head);
+                report.wrong(Rule::Log, "relay log", what);
+            }
+            for position in positions {
+                copies.end(database, &position, ends, report)?;
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Nothing stands from the one position up to before the other.
+fn report_gap(from: i64, before: i64, report: &mut Report) {
+    let what = match before - from {
+        ..=0 => return,
+        1 => "it is missing".to_owned(),
+        many => format!("it and the {} after it are missing", many - 1),
+    };
+    report.wrong(Rule::Log, format!("relay message {from}"), what);
+}
+
+/// How far each feed was seen in the log.
+#[derive(Default)]
+struct Copies(BTreeMap<Service, i64>);
+
+impl Copies {
+    fn take(
+        &mut self,
+        databases: &Databases,
+        relay: &Inspector,
+        page: &[Logged],
+        ends: Ends,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        let mut of_service: BTreeMap<Service, Vec<(&Logged, &Copied)>> = BTreeMap::new();
+        for message in page {
+            let Some(copied) = &message.event else {
+                continue;
+            };
+            match message.topic.parse::<Service>() {
+                Ok(service) => of_service
+                    .entry(service)
+                    .or_default()
+                    .push((message, copied)),
+                Err(_) => report.wrong(
+                    Rule::Copied,
+                    row(message),
+                    format!("{} is no service's topic", message.topic),
+                ),
+            }
+        }
+        for (service, copied) in of_service {
+            report.looked_at(Rule::Copied, copied.len());
+            self.follow(relay, service, &copied, ends, report)?;
+            if let Some(publisher) = databases.of(service) {
+                compare(publisher, &copied, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Each event comes right after the one before it in its feed.
+    fn follow(
+        &mut self,
+        relay: &Inspector,
+        service: Service,
+        copied: &[(&Logged, &Copied)],
+        ends: Ends,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        // What retention left behind has gaps before it.
+        for (message, event) in copied
+            .iter()
+            .filter(|(message, _)| message.position >= ends.first)
+        {
+            // Retention takes the oldest: what is left may begin anywhere.
+            let begins = if ends.first > 1 {
+                event.sequence - 1
+            } else {
+                0
+            };
+            let last = self.0.entry(service).or_insert(begins);
+            if event.sequence <= *last {
+                let what = format!("{service} {} was copied before", event.sequence);
+                report.wrong(Rule::Copied, row(message), what);
+                continue;
+            }
+            for missing in missing(relay, service, *last + 1..event.sequence)? {
+                report.wrong(
+                    Rule::Copied,
+                    format!("{service} feed {missing}"),
+                    format!("it is not in the log before message {}", message.position),
+                );
+            }
+            *last = event.sequence;
+        }
+        Ok(())
+    }
+
+    /// The follower stands where its copies end: both move in one transaction.
+    fn end(
+        &self,
+        relay: &Inspector,
+        position: &Position,
+        ends: Ends,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        let (publisher, followed) = (position.publisher, position.sequence);
+        let seen = match self.0.get(&publisher) {
+            Some(seen) => *seen,
+            None if ends.first > 1 => return Ok(()),
+            None => 0,
+        };
+        let is_ahead = !missing(relay, publisher, seen + 1..followed + 1)?.is_empty();
+        if is_ahead || followed < seen {
+            report.wrong(
+                Rule::Copied,
+                format!("relay follower_position of {publisher}"),
+                format!("it stands at {followed}, the log ends with {seen}"),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Which of these events are neither copied nor parked; the first ones. What is parked is reported as such.
+fn missing(
+    database: &Inspector,
+    publisher: Service,
+    sequences: std::ops::Range<i64>,
+) -> Result<Vec<i64>, Fault> {
+    let mut missing = Vec::new();
+    for sequence in sequences.take(MOST_MISSING) {
+        if !database.read(|tx| relay::is_parked(tx, publisher, sequence))? {
+            missing.push(sequence);
+        }
+    }
+    Ok(missing)
+}
+
+/// Each copy says what its feed says.
+fn compare(
+    publisher: &Inspector,
+    copied: &[(&Logged, &Copied)],
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let sequences = copied.iter().map(|(_, event)| event.sequence);
+    let (Some(from), Some(upto)) = (sequences.clone().min(), sequences.max()) else {
+        return Ok(());
+    };
+    let (epoch, fed) = publisher.read(|tx| {
+        Ok((
+            feed::epoch(tx)?,
+            // A page of the log holds no more; what is beyond is broken and found without it.
+            relay::feed_events(tx, from, upto.min(from + 2 * PAGE))?,
+        ))
+    })?;
+    let fed: BTreeMap<i64, Fed> = fed
+        .into_iter()
+        .map(|event| (event.sequence, event))
+        .collect();
+    for (message, event) in copied.iter().filter(|(_, event)| event.epoch == epoch) {
+        let Some(fed) = fed.get(&event.sequence) else {
+            let what = format!("{} {} is in no feed", message.topic, event.sequence);
+            report.wrong(Rule::Copied, row(message), what);
+            continue;
+        };
+        let as_fed = Copied {
+            epoch,
+            sequence: fed.sequence,
+            key: fed.key.clone(),
+            keyversion: fed.keyversion,
+            event_type: fed.event_type.clone(),
+            data_bytes: fed.data_bytes,
+        };
+        if **event != as_fed || message.id != fed.id.to_string() {
+            let what = format!(
+                "it is {} {} of {}, the feed has {} {} of {} at {}",
+                event.event_type,
+                event.keyversion,
+                event.key,
+                fed.event_type,
+                fed.keyversion,
+                fed.key,
+                fed.sequence
+            );
+            report.wrong(Rule::Copied, row(message), what);
+        }
+    }
+    Ok(())
+}
+
+fn row(message: &Logged) -> String {
+    format!("relay message {}", message.position)
+}
+
+fn check_progress(database: &Inspector, report: &mut Report) -> Result<(), Fault> {
+    let (ends, watermark, strays) = database.read(|tx| {
+        Ok((
+            relay::ends(tx)?,
+            relay::watermark(tx)?,
+            relay::progress_of_nothing(tx, MOST_SHOWN)?,
+        ))
+    })?;
+    report.looked_at(Rule::Progress, 1);
+    if watermark > ends.head {
+        let what = format!("{watermark} is ahead of the head, {}", ends.head);
+        report.wrong(Rule::Progress, "relay watermark", what);
+    }
+    for stray in strays {
+        let row = format!("relay progress of {stray}");
+        report.wrong(Rule::Progress, row, "there is no such subscription");
+    }
+    let mut after = SubscriptionId::from_bytes([0; 16]);
+    loop {
+        let (ends, page) =
+            database.read(|tx| Ok((relay::ends(tx)?, relay::progress(tx, after, PAGE)?)))?;
+        report.looked_at(Rule::Progress, page.len());
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = last.subscription;
+        for of in page {
+            let row = format!("relay progress of {}", of.subscription);
+            match of.position {
+                None => report.wrong(Rule::Progress, row, "it is missing"),
+                Some(position) if position > ends.head => {
+                    let what = format!("{position} is ahead of the head, {}", ends.head);
+                    report.wrong(Rule::Progress, row, what);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+fn check_deliveries(database: &Inspector, report: &mut Report) -> Result<(), Fault> {
+    let start = (SubscriptionId::from_bytes([0; 16]), i64::MIN);
+    let mut after = start;
+    loop {
+        let page = database.read(|tx| relay::retries(tx, after, PAGE))?;
+        let Some(last) = page.last() else { break };
+        after = (last.subscription, last.position);
+        judge("retry", &page, report);
+    }
+    let mut after = start;
+    loop {
+        let page = database.read(|tx| relay::dead_letters(tx, after, PAGE))?;
+        let Some(last) = page.last() else { break };
+        after = (last.subscription, last.position);
+        judge("dead_letter", &page, report);
+    }
+    for (number, position) in database.read(|tx| relay::attempts_ahead(tx, MOST_SHOWN))? {
+        let what = format!("it is at message {position}, which is not there yet");
+        report.wrong(Rule::Deliveries, format!("relay attempt {number}"), what);
+    }
+    Ok(())
+}
+
+fn judge(table: &str, page: &[Delivery], report: &mut Report) {
+    report.looked_at(Rule::Deliveries, page.len());
+    for delivery in page {
+        let row = || {
+            format!(
+                "relay {table} {} of {}",
+                delivery.position, delivery.subscription
+            )
+        };
+        if !delivery.has_subscription {
+            report.wrong(Rule::Deliveries, row(), "there is no such subscription");
+        }
+        if !delivery.has_message {
+            report.wrong(Rule::Deliveries, row(), "there is no such message");
+        }
+        if delivery.is_held_by_nothing {
+            let what = "it waits behind another of its key, and there is none";
+            report.wrong(Rule::Deliveries, row(), what);
+        }
+    }
+}
