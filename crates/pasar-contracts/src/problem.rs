@@ -75,6 +75,11 @@ problems! {
     CountBelowReserved 409 "count-below-reserved" "The count is below what is reserved";
     /// Nobody counts this product (`track_stock` is false), so it has no stock to change.
     NotCounted 409 "not-counted" "The product is not counted";
+    /// The id stands for another message on this topic already. Use a new id for a new message.
+    MessageIdReused 409 "message-id-reused" "The message id was used for another message";
+    /// The configuration declares this subscription, so only the configuration changes it. Change it there and
+    /// start again.
+    Declared 409 "declared" "Declared in the configuration";
     /// `If-Match` names another version than the current one. Read it again.
     PreconditionFailed 412 "precondition-failed" "The precondition failed";
     /// The body, or a header, is larger than allowed.

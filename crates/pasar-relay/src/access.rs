@@ -25,6 +25,12 @@ pub(crate) fn publish(identity: &Identity, topic: &str) -> Result<(), Problem> {
     refuse_unless(allowed, identity, &format!("publish:{topic}"))
 }
 
+/// Refuses who may not post to any topic.
+pub(crate) fn publish_something(identity: &Identity) -> Result<(), Problem> {
+    let allowed = identity.has(Role::Admin) || scopes(identity, "publish:").next().is_some();
+    refuse_unless(allowed, identity, "publish:<topic>")
+}
+
 /// Refuses who may not read a pattern of topics.
 pub(crate) fn subscribe(identity: &Identity, wanted: &Pattern) -> Result<Reading, Problem> {
     let staff = [Role::Admin, Role::Staff];

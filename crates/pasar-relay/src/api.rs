@@ -1,7 +1,10 @@
 //! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
 
+mod bulk;
 mod flows;
+mod log;
 mod messages;
+mod sender;
 mod streams;
 
 use std::sync::Arc;
@@ -28,6 +31,14 @@ pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
         .merge(flows::routes())
         .merge(messages::routes())
         .merge(streams::routes())
+        .merge(log::routes())
         .with_state(api)
         .split_for_parts()
+}
+
+impl Api {
+    /// The most bytes of data that a message may have.
+    fn data_bytes(&self) -> usize {
+        usize::try_from(self.config.message_bytes).unwrap_or(usize::MAX)
+    }
 }

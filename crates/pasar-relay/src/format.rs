@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use pasar_contracts::api::relay::Format;
 use serde::Serialize as _;
@@ -82,17 +83,15 @@ pub fn cloudevent(message: &Message) -> Bytes {
             json.0.extend_from_slice(members.as_bytes());
         }
     }
-    match &message.content_type {
-        None => {
-            json.text("datacontenttype", JSON);
-            json.name("data");
-            json.0.extend_from_slice(&message.data);
-        }
-        Some(content_type) => {
-            use base64::{Engine as _, prelude::BASE64_STANDARD};
-            json.text("datacontenttype", content_type);
-            json.text("data_base64", &BASE64_STANDARD.encode(&message.data));
-        }
+    json.text(
+        "datacontenttype",
+        message.content_type.as_deref().unwrap_or(JSON),
+    );
+    if message.is_json() {
+        json.name("data");
+        json.0.extend_from_slice(&message.data);
+    } else {
+        json.text("data_base64", &BASE64_STANDARD.encode(&message.data));
     }
     json.0.push(b'}');
     json.0.into()

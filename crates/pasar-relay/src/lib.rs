@@ -17,6 +17,7 @@ pub mod vault;
 mod access;
 mod api;
 mod flows;
+mod input;
 mod live;
 mod secrets;
 mod tables;

@@ -6,6 +6,8 @@ use pasar_types::{
     time::Timestamp,
 };
 
+use crate::input::media_type;
+
 /// What the relay was given, by a client or by a service's feed. Shared, never changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -47,8 +49,8 @@ pub struct Origin {
 impl Message {
     /// Whether `data` is JSON text.
     #[must_use]
-    pub const fn is_json(&self) -> bool {
-        self.content_type.is_none()
+    pub fn is_json(&self) -> bool {
+        self.content_type.as_deref().is_none_or(media_type::is_json)
     }
 
     /// Bytes it takes in memory, about.

@@ -13,7 +13,7 @@ use utoipa::PartialSchema as _;
 use crate::{
     MIGRATIONS,
     commands::{
-        append_messages::{AppendMessages, NewMessage, append_messages},
+        append_messages::{AppendMessages, Flows, NewMessage, append_messages},
         create_subscription::{self, CreateSubscription, create_subscription},
     },
     destination::{Destination, InvalidSettings, Kind, Network},
@@ -75,13 +75,15 @@ impl Bench {
     }
 
     pub(crate) fn publish(&self, topic: &str, key: &str) {
-        let command = AppendMessages {
+        let mut command = AppendMessages {
             messages: vec![NewMessage {
-                message: message(topic, Some(key), &json!({})),
+                message: Arc::new(message(topic, Some(key), &json!({}))),
                 has_id: false,
+                flow: None,
             }],
+            flows: Flows::OfTheRequest,
         };
-        self.given(move |ctx| append_messages(ctx, &command));
+        self.given(move |ctx| append_messages(ctx, &mut command));
     }
 }
 

@@ -176,6 +176,24 @@ impl Store {
         self.submit(class, cause, 1, command)
     }
 
+    /// The same for a command that does the work of many: it counts as so many of those that one commit is
+    /// shared by.
+    pub fn write_weighing<T, F>(
+        &self,
+        weight: usize,
+        lane: LaneKey,
+        class: Class,
+        cause: Cause,
+        command: F,
+    ) -> Answer<T>
+    where
+        F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        debug_assert!(lane.lane(LANES) < LANES, "one lane, one queue");
+        self.submit(class, cause, weight.max(1), command)
+    }
+
     fn submit<T, F>(&self, class: Class, cause: Cause, weight: usize, command: F) -> Answer<T>
     where
         F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,

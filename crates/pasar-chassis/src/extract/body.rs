@@ -19,7 +19,8 @@ pub const DEFAULT_BODY_LIMIT: BodyLimit = BodyLimit(1024 * 1024);
 /// A body that takes longer to arrive is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) async fn read(request: Request) -> Result<Bytes, Problem> {
+/// The whole body of a request, no larger than its [`BodyLimit`] and no slower than 30 seconds.
+pub async fn read(request: Request) -> Result<Bytes, Problem> {
     let limit = request
         .extensions()
         .get::<BodyLimit>()

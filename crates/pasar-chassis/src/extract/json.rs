@@ -9,7 +9,7 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use pasar_contracts::problem::ProblemType;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, error::Category};
 
 use super::body;
@@ -65,8 +65,9 @@ pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Reads a body. It is read a second time to name the field only when it was refused.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// Reads a body, or another text that a client gave; nothing is read as `{}`. It is read a second time to name
+/// the field only when it was refused.
+pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Problem> {
     let body = if body.is_empty() { b"{}" } else { body };
     if let Some(escape) = nul_escape(body) {
         return Err(nul_problem(body, escape));
@@ -80,7 +81,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })
 }
 
-fn explain<T: DeserializeOwned>(body: &[u8], first: &serde_json::Error) -> Problem {
+fn explain<'b, T: Deserialize<'b>>(body: &'b [u8], first: &serde_json::Error) -> Problem {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(error) => {
@@ -165,8 +166,6 @@ fn join(first: &str, rest: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]

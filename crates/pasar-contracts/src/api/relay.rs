@@ -72,6 +72,91 @@ pub struct MessageAccepted {
     pub id: String,
 }
 
+/// A batch is durable: an id for each message, in their order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MessagesAccepted {
+    #[schema(example = "Messages sent")]
+    pub message: String,
+    pub ids: Vec<String>,
+}
+
+/// What the answer to messages says: the one form for one, the other for a batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Accepted {
+    One(MessageAccepted),
+    Many(MessagesAccepted),
+}
+
+/// How messages are sent.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SendQuery {
+    /// Where all of them go, whatever they say themselves.
+    #[param(example = "client", max_length = 200)]
+    pub topic: Option<String>,
+}
+
+/// Which messages of the log are listed.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct MessagesQuery {
+    /// A topic, or a pattern of topics; all if absent.
+    #[param(example = "client", max_length = 200)]
+    pub topic: Option<String>,
+    /// A type, or a pattern of types.
+    #[serde(rename = "type")]
+    pub message_type: Option<String>,
+    pub key: Option<String>,
+    /// Only messages after this position of the log; from the oldest that is kept if absent.
+    #[param(minimum = 0)]
+    pub after: Option<i64>,
+    /// Messages a page, 1 to 200; 20 if absent.
+    #[param(minimum = 1, maximum = 200, example = 20)]
+    pub limit: Option<u16>,
+    /// From the page before; goes on where that ended, whatever `after` says.
+    pub cursor: Option<String>,
+}
+
+/// A message as a structured CloudEvent (1.0.2, JSON), with the attributes that its sender added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CloudEvent {
+    /// `1.0`.
+    pub specversion: String,
+    /// Unique in its topic.
+    pub id: String,
+    pub source: String,
+    #[serde(rename = "type")]
+    pub event_type: String,
+    pub topic: String,
+    /// Its place in the log, a decimal number.
+    pub position: String,
+    pub time: Timestamp,
+    /// The flow that it belongs to.
+    pub correlationid: FlowId,
+    /// Who sent it.
+    pub actor: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub subject: Option<String>,
+    /// The message's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub partitionkey: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub datacontenttype: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Value)]
+    pub data: Value,
+    /// Data that is no JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub data_base64: Option<String>,
+}
+
 /// In which order messages of one subscription are delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

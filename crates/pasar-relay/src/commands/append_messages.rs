@@ -1,8 +1,9 @@
 //! Appending messages to the log: what clients publish and what services' feeds tell.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use pasar_store::{context::Context, fault::Fault};
+use pasar_types::id::{self, FlowId};
 
 use crate::{message::Message, tables::messages};
 
@@ -10,14 +11,28 @@ use crate::{message::Message, tables::messages};
 #[derive(Clone, Debug)]
 pub struct AppendMessages {
     pub messages: Vec<NewMessage>,
+    pub flows: Flows,
 }
 
-/// A message that is not in the log yet. Its position, flow, cause, actor and time of acceptance are set here.
+/// A message that is not in the log yet. Its position, actor and time of acceptance are set here, and its flow,
+/// cause and trace where it has none.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    pub message: Message,
+    /// Shared with nobody yet, so that it is not copied on its way into the log.
+    pub message: Arc<Message>,
     /// Whether `message.id` is the sender's; otherwise one is made.
     pub has_id: bool,
+    /// The flow that the sender says it belongs to.
+    pub flow: Option<FlowId>,
+}
+
+/// The flow of messages that name none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flows {
+    /// That of the request: it brings one message.
+    OfTheRequest,
+    /// One each: a request that brings many is no flow.
+    OneEach,
 }
 
 /// What became of each message.
@@ -27,42 +42,49 @@ pub enum Appended {
     New(Arc<Message>),
     /// It stood there already: the same id on the same topic.
     Before(Arc<Message>),
-    /// The id stands for another message: type, key or data differ.
+    /// The id stands for another message.
     IdReused,
 }
 
+/// May run again after a conflict: what it sets in the messages is then set anew.
 pub fn append_messages(
     ctx: &mut Context<'_>,
-    command: &AppendMessages,
+    command: &mut AppendMessages,
 ) -> Result<Vec<Appended>, Fault> {
-    command
-        .messages
-        .iter()
-        .map(|new| append(ctx, new))
-        .collect()
-}
-
-fn append(ctx: &mut Context<'_>, new: &NewMessage) -> Result<Appended, Fault> {
-    if new.has_id
-        && let Some(known) = messages::by_id(ctx, &new.message.topic, &new.message.id)?
-    {
-        return Ok(if is_same(&known, &new.message) {
-            Appended::Before(known)
-        } else {
-            Appended::IdReused
-        });
+    let flows = command.flows;
+    let places = places(ctx, &command.messages)?;
+    let new = || {
+        let pairs = places.iter().zip(&command.messages);
+        pairs.filter(|(place, _)| matches!(place, Place::New))
+    };
+    let count = i64::try_from(new().count()).unwrap_or(i64::MAX);
+    let bytes: usize = new().map(|(_, new)| new.message.data.len()).sum();
+    let mut position = 0;
+    if count > 0 {
+        position = messages::reserve(ctx, count, i64::try_from(bytes).unwrap_or(i64::MAX))?;
     }
-    let mut message = new.message.clone();
-    if !new.has_id {
-        message.id = ctx.new_id::<pasar_types::id::Message>().to_string().into();
+    let actor: Box<str> = ctx.cause().actor.to_string().into();
+    let mut appended: Vec<Appended> = Vec::with_capacity(places.len());
+    for (place, new) in places.into_iter().zip(&mut command.messages) {
+        let outcome = match place {
+            Place::New => {
+                fill(ctx, new, flows, &actor, position);
+                position += 1;
+                messages::insert(ctx, &new.message)?;
+                ctx.announce(Arc::clone(&new.message) as _);
+                Appended::New(Arc::clone(&new.message))
+            }
+            Place::Known(known) => decide(known, &new.message),
+            Place::SameAs(index) => match &appended[index] {
+                Appended::New(first) | Appended::Before(first) => {
+                    decide(Arc::clone(first), &new.message)
+                }
+                Appended::IdReused => Appended::IdReused,
+            },
+        };
+        appended.push(outcome);
     }
-    let cause = ctx.cause();
-    message.flow = cause.flow;
-    message.causation = cause.causation.as_deref().map(Into::into);
-    message.traceparent = cause.traceparent.as_deref().map(Into::into);
-    message.actor = cause.actor.to_string().into();
-    message.accepted_at = ctx.now();
-    put(ctx, message).map(Appended::New)
+    Ok(appended)
 }
 
 /// Gives a message its place and tells who listens to the log.
@@ -92,9 +114,85 @@ pub(crate) fn put_all(
     Ok(())
 }
 
+/// Where a message belongs.
+enum Place {
+    /// At the end of the log.
+    New,
+    /// Its id stands in the log.
+    Known(Arc<Message>),
+    /// Its id stands earlier in the same command.
+    SameAs(usize),
+}
+
+/// Decided for all before one is written, so that the positions can be reserved at once.
+fn places(ctx: &Context<'_>, new: &[NewMessage]) -> Result<Vec<Place>, Fault> {
+    let mut earlier = HashMap::new();
+    let mut places = Vec::with_capacity(new.len());
+    for (
+        index,
+        NewMessage {
+            message, has_id, ..
+        },
+    ) in new.iter().enumerate()
+    {
+        if !has_id {
+            places.push(Place::New);
+            continue;
+        }
+        let place = match messages::by_id(ctx, &message.topic, &message.id)? {
+            Some(known) => Place::Known(known),
+            // A single message has no others to be compared with.
+            None if new.len() == 1 => Place::New,
+            None => match earlier.get(&(&message.topic, &message.id)) {
+                Some(index) => Place::SameAs(*index),
+                None => {
+                    earlier.insert((&message.topic, &message.id), index);
+                    Place::New
+                }
+            },
+        };
+        places.push(place);
+    }
+    Ok(places)
+}
+
+fn fill(ctx: &mut Context<'_>, new: &mut NewMessage, flows: Flows, actor: &str, position: i64) {
+    let message = Arc::make_mut(&mut new.message);
+    message.position = position;
+    message.accepted_at = ctx.now();
+    message.actor = actor.into();
+    if !new.has_id {
+        message.id = ctx.new_id::<id::Message>().to_string().into();
+    }
+    message.flow = match (new.flow, flows) {
+        (Some(flow), _) => flow,
+        (None, Flows::OfTheRequest) => ctx.cause().flow,
+        (None, Flows::OneEach) => ctx.new_id(),
+    };
+    let cause = ctx.cause();
+    if message.causation.is_none() {
+        message.causation = cause.causation.as_deref().map(Into::into);
+    }
+    if message.traceparent.is_none() {
+        message.traceparent = cause.traceparent.as_deref().map(Into::into);
+    }
+}
+
+fn decide(known: Arc<Message>, given: &Message) -> Appended {
+    if is_same(&known, given) {
+        Appended::Before(known)
+    } else {
+        Appended::IdReused
+    }
+}
+
+/// The time is not compared: where the sender says none, it is that of the call.
 fn is_same(known: &Message, given: &Message) -> bool {
     known.message_type == given.message_type
+        && known.source == given.source
+        && known.subject == given.subject
         && known.key == given.key
         && known.content_type == given.content_type
+        && known.extensions == given.extensions
         && known.data == given.data
 }

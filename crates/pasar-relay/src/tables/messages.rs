@@ -85,6 +85,29 @@ pub(crate) fn after(tx: &Tx<'_>, after: i64, limit: usize) -> Result<Vec<Arc<Mes
     )
 }
 
+/// Messages in a stretch of the log, oldest first; the stretch bounds what is looked at.
+pub(crate) fn between(
+    tx: &Tx<'_>,
+    after: i64,
+    upto: i64,
+    key: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Arc<Message>>, Fault> {
+    tx.query_all(
+        "SELECT position, topic, id, type, source, subject, key, time, accepted_at, flow, causation,
+                traceparent, actor, keyversion, epoch, sequence, content_type, data, extensions
+         FROM message WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR key = ?3)
+         ORDER BY position LIMIT ?4",
+        &[
+            &after,
+            &upto,
+            &key,
+            &i64::try_from(limit).unwrap_or(i64::MAX),
+        ],
+        |row| message(row).map(Arc::new),
+    )
+}
+
 pub(crate) fn at(tx: &Tx<'_>, position: i64) -> Result<Option<Arc<Message>>, Fault> {
     tx.query_opt(
         "SELECT position, topic, id, type, source, subject, key, time, accepted_at, flow, causation,

@@ -4,6 +4,9 @@
 
 mod flows;
 mod following;
+mod ingest;
+mod ingest_lines;
 mod live;
 mod rest;
 mod shop;
+mod system;
