@@ -116,9 +116,10 @@ pub(crate) fn options(response: Response) -> Response {
 }
 
 pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        kind.starts_with(b"text/event-stream") || kind.starts_with(b"application/x-ndjson")
+    })
 }
 
 /// The most general type of a status.

@@ -114,7 +114,8 @@ impl Gateway {
         body: Incoming,
         connection: &Connection,
     ) -> Result<Response, Problem> {
-        let admitted = match request_head::check(&parts, &self.limits) {
+        let kind = self.routes.body_kind(&parts);
+        let admitted = match request_head::check(&parts, &self.limits, kind) {
             Ok(()) => match self.cors.preflight(&parts) {
                 Some(preflight) => return Ok(preflight),
                 None => self.admit(exchange, &mut parts, connection).await,
@@ -128,7 +129,7 @@ impl Gateway {
                 return Err(problem);
             }
         };
-        let (body, verdict) = self.body_rules.guard(body, &parts.headers);
+        let (body, verdict) = self.body_rules.guard(body, kind, &parts.headers);
         let body = match step {
             Some(step) => step.body(&mut parts.headers)?.unwrap_or(body),
             None => body,

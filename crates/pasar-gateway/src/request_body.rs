@@ -1,4 +1,5 @@
-//! A request's body on its way to a service: no larger and no slower than allowed.
+//! A request's body on its way to a service: no larger and no slower than allowed. One that a service reads
+//! as it comes, in lines, has no size; it must only go on.
 
 use std::{
     future::Future,
@@ -33,8 +34,18 @@ pub(crate) struct BodyRules {
     pub(crate) tasks: Tasks,
 }
 
+/// How large and slow a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyKind {
+    /// Read whole: it has a size and a time.
+    Whole,
+    /// Read as it comes: each part of it has the time.
+    Lines,
+}
+
 struct RequestBody {
     incoming: Unread,
+    kind: BodyKind,
     left: u64,
     began: Instant,
     patience: Duration,
@@ -72,14 +83,23 @@ const LINGER: Duration = Duration::from_secs(2);
 
 impl BodyRules {
     /// Guards a body. One that is empty costs nothing.
-    pub(crate) fn guard(&self, body: Incoming, headers: &HeaderMap) -> (Body, BodyVerdict) {
+    pub(crate) fn guard(
+        &self,
+        body: Incoming,
+        kind: BodyKind,
+        headers: &HeaderMap,
+    ) -> (Body, BodyVerdict) {
         if body.is_end_stream() {
             return (Body::empty(), BodyVerdict(None));
         }
         let verdict = Arc::new(AtomicU8::new(FINE));
         let guarded = RequestBody {
             incoming: self.unread(body, headers),
-            left: self.most,
+            kind,
+            left: match kind {
+                BodyKind::Whole => self.most,
+                BodyKind::Lines => u64::MAX,
+            },
             began: Instant::now(),
             patience: self.patience,
             timer: None,
@@ -139,7 +159,11 @@ impl BodyVerdict {
 
 impl RequestBody {
     fn is_too_slow(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = tokio::time::Instant::from_std(self.began + self.patience);
+        let since = match self.kind {
+            BodyKind::Whole => self.began,
+            BodyKind::Lines => Instant::now(),
+        };
+        let deadline = tokio::time::Instant::from_std(since + self.patience);
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
@@ -167,6 +191,9 @@ impl http_body::Body for RequestBody {
             return Poll::Ready(None);
         };
         let frame = frame?;
+        if self.kind == BodyKind::Lines {
+            self.timer = None;
+        }
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         match self.left.checked_sub(length) {
             Some(left) => self.left = left,

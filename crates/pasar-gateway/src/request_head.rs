@@ -11,16 +11,20 @@ use http::{
 use pasar_chassis::problem::Problem;
 use pasar_contracts::problem::ProblemType;
 
-use crate::config::Limits;
+use crate::{config::Limits, request_body::BodyKind};
 
 const METHODS: HeaderValue =
     HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 
 /// 400, 405, 413, 414, 415 or 431, if anything.
-pub(crate) fn check(parts: &Parts, limits: &Limits) -> Result<(), Problem> {
+pub(crate) fn check(parts: &Parts, limits: &Limits, body: BodyKind) -> Result<(), Problem> {
     check_size(parts, limits)?;
     check_target(parts)?;
-    check_framing(&parts.headers, limits)?;
+    let most = match body {
+        BodyKind::Whole => limits.body_bytes,
+        BodyKind::Lines => u64::MAX,
+    };
+    check_framing(&parts.headers, most)?;
     match parts.headers.get(CONTENT_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
             Err(Problem::new(ProblemType::UnsupportedMediaType)
@@ -70,7 +74,7 @@ fn check_target(parts: &Parts) -> Result<(), Problem> {
     }
 }
 
-fn check_framing(headers: &HeaderMap, limits: &Limits) -> Result<(), Problem> {
+fn check_framing(headers: &HeaderMap, most: u64) -> Result<(), Problem> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let coding = codings.next();
     if codings.next().is_some()
@@ -92,7 +96,7 @@ fn check_framing(headers: &HeaderMap, limits: &Limits) -> Result<(), Problem> {
     let length = digits.and_then(|digits| digits.parse::<u64>().ok());
     match length {
         None => Err(invalid("the Content-Length must be a number")),
-        Some(length) if length > limits.body_bytes => Err(too_large(limits.body_bytes)),
+        Some(length) if length > most => Err(too_large(most)),
         Some(_) => Ok(()),
     }
 }
@@ -127,7 +131,7 @@ mod tests {
             request = request.header(*name, value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        check(&parts, &Limits::default())
+        check(&parts, &Limits::default(), BodyKind::Whole)
             .err()
             .map(|problem| problem.status().as_u16())
     }

@@ -2,13 +2,14 @@
 //!
 //! What no document lists is not public; `/internal` is never routed, whoever lists it.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use axum::Router;
+use http::{Method, header::CONTENT_TYPE, request::Parts};
 use pasar_chassis::service::{BootError, Running};
 use pasar_contracts::event::Service;
 
-use crate::meters::RouteMeters;
+use crate::{meters::RouteMeters, request_body::BodyKind};
 
 /// Where the requests of one service go: its router, in this process.
 pub(crate) struct Target {
@@ -19,8 +20,11 @@ pub(crate) struct Target {
 pub(crate) struct Routes {
     targets: Vec<Target>,
     by_prefix: HashMap<Box<str>, usize>,
+    /// Paths that take lines without end (POST), as the documents say.
+    takes_lines: HashSet<Box<str>>,
 }
 
+const LINES: &str = "application/x-ndjson";
 /// Of paths below this, two segments choose the service; of others, one.
 const VERSION_PREFIX: &str = "/v1/";
 /// Between services only.
@@ -31,9 +35,17 @@ impl Routes {
     pub(crate) fn new(services: Vec<(Service, Running)>) -> Result<Self, BootError> {
         let mut targets = Vec::new();
         let mut by_prefix = HashMap::new();
+        let mut takes_lines = HashSet::new();
         let mut owners: HashMap<Box<str>, Service> = HashMap::new();
         for (service, Running { router, openapi }) in services {
-            for path in openapi.paths.paths.keys() {
+            for (path, item) in &openapi.paths.paths {
+                let body = item
+                    .post
+                    .as_ref()
+                    .and_then(|post| post.request_body.as_ref());
+                if body.is_some_and(|body| body.content.contains_key(LINES)) {
+                    takes_lines.insert(path.as_str().into());
+                }
                 let prefix = prefix(path);
                 if prefix == INTERNAL {
                     continue;
@@ -57,7 +69,27 @@ impl Routes {
                 meters: RouteMeters::new(service),
             });
         }
-        Ok(Self { targets, by_prefix })
+        Ok(Self {
+            targets,
+            by_prefix,
+            takes_lines,
+        })
+    }
+
+    /// Whether the body is one that a service reads as it comes.
+    pub(crate) fn body_kind(&self, parts: &Parts) -> BodyKind {
+        let is_lines = parts.method == Method::POST
+            && parts.headers.get(CONTENT_TYPE).is_some_and(|kind| {
+                let kind = kind.as_bytes();
+                kind.len() >= LINES.len()
+                    && kind[..LINES.len()].eq_ignore_ascii_case(LINES.as_bytes())
+            })
+            && self.takes_lines.contains(parts.uri.path());
+        if is_lines {
+            BodyKind::Lines
+        } else {
+            BodyKind::Whole
+        }
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<&Target> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -82,6 +82,48 @@ async fn a_body_that_does_not_come_is_given_up() {
         assert_eq!(raw::statuses(&answer), [408], "{answer}");
         assert!(answer.contains("/problems/request-timeout"), "{answer}");
     }
+}
+
+/// A body of 20 parts that come 50 ms apart: five times as long in all as a body may take.
+async fn slow_lines(system: &System, path: &str, content_type: &str) -> Response {
+    let lines = futures_util::stream::unfold(0, |sent| async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (sent < 20).then(|| (Ok::<_, std::io::Error>(vec![b'x'; 100]), sent + 1))
+    });
+    let request = system.request(Method::POST, path);
+    let request = request.header("content-type", content_type);
+    let body = reqwest::Body::wrap_stream(lines);
+    request.body(body).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn lines_have_neither_size_nor_time_where_the_document_says_so() {
+    let system = small().await;
+    let answer = slow_lines(&system, "/v1/orders/lines", "application/x-ndjson").await;
+    assert_eq!(answer.json::<Value>().await.unwrap()["bytes"], 2_000);
+    for (path, content_type) in [
+        ("/v1/orders/lines", "application/json"),
+        ("/v1/orders", "application/x-ndjson"),
+    ] {
+        let answer = slow_lines(&system, path, content_type).await;
+        assert!(matches!(answer.status().as_u16(), 408 | 413), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn lines_that_stop_coming_are_given_up() {
+    let system = small().await;
+    let lines = futures_util::stream::once(async { Ok::<_, std::io::Error>("a\n") });
+    let silence = futures_util::stream::pending();
+    let body = futures_util::StreamExt::chain(lines, silence);
+    let answer = system
+        .request(Method::POST, "/v1/orders/lines")
+        .header("content-type", "application/x-ndjson")
+        .body(reqwest::Body::wrap_stream(body))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(problem_of(answer).await, problem(408, "request-timeout"));
 }
 
 #[tokio::test]

@@ -29,6 +29,9 @@ use pasar_chassis::{
 };
 use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast};
+use utoipa::openapi::{
+    Content, HttpMethod, path::OperationBuilder, request_body::RequestBodyBuilder,
+};
 
 use super::users::document;
 
@@ -84,6 +87,7 @@ type Orders = State<Arc<FakeOrders>>;
 pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
     let router = Router::new()
         .route("/v1/orders", get(list).post(place))
+        .route("/v1/orders/lines", post(place))
         .route("/v1/orders/echo", get(echo).post(echo))
         .route("/v1/orders/stream", get(ticks))
         .route("/v1/orders/flood", get(flood))
@@ -105,9 +109,22 @@ pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
             note,
         ))
         .with_state(orders);
-    let openapi = document(
+    let mut openapi = document(
         "orders",
         &["/v1/orders", "/v1/watch/{token}", "/internal/v1/orders"],
+    );
+    openapi.paths.add_path_operation(
+        "/v1/orders/lines",
+        vec![HttpMethod::Post],
+        OperationBuilder::new()
+            .operation_id(Some("sendLines"))
+            .tag("orders")
+            .request_body(Some(
+                RequestBodyBuilder::new()
+                    .content("application/x-ndjson", Content::default())
+                    .build(),
+            ))
+            .build(),
     );
     Running {
         router: with_fallbacks(router),
