@@ -1,6 +1,9 @@
 //! Messages, subscriptions and dead letters as clients read and change them.
 
-use pasar_types::{id::SubscriptionId, time::Timestamp};
+use pasar_types::{
+    id::{FlowId, SubscriptionId},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
