@@ -115,22 +115,24 @@ impl Client {
         })
     }
 
-    /// The answer's head, and the connection that it came on. A kept connection that turns out to be closed
-    /// is no fault of the other end: the request goes out once more, on a new one.
+    /// The answer's head, and the connection that it came on. That a connection which others had used before
+    /// turns out to be closed is no fault of the other end: the request goes out once more.
     async fn exchange(
         &self,
         call: &Call<'_>,
     ) -> Result<(Connection, http::Response<Incoming>), NoAnswer> {
-        if let Some(mut kept) = self.pool.take().await {
-            match kept.ask(self.request(call, &kept)).await {
-                Ok(response) => return Ok((kept, response)),
-                Err(broken) if kept.heard() => return Err(unreachable(&broken)),
-                Err(_) => {}
-            }
+        let (mut connection, is_used) = match self.pool.take().await {
+            Some(kept) => (kept, true),
+            None => self.connect().await?,
+        };
+        match connection.ask(self.request(call, &connection)).await {
+            Ok(response) => return Ok((connection, response)),
+            Err(_) if is_used && !connection.heard() => drop(connection),
+            Err(broken) => return Err(unreachable(&broken)),
         }
-        let mut fresh = self.connect().await?;
-        match fresh.ask(self.request(call, &fresh)).await {
-            Ok(response) => Ok((fresh, response)),
+        let (mut connection, _) = self.connect().await?;
+        match connection.ask(self.request(call, &connection)).await {
+            Ok(response) => Ok((connection, response)),
             Err(broken) => Err(unreachable(&broken)),
         }
     }
@@ -158,10 +160,10 @@ impl Client {
     }
 
     /// A new connection; over TLS one at a time until it is known that it is not HTTP/2, of which one
-    /// connection serves all.
-    async fn connect(&self) -> Result<Connection, NoAnswer> {
+    /// connection serves all. Says whether it is one that others use, too.
+    async fn connect(&self) -> Result<(Connection, bool), NoAnswer> {
         if self.target.tls.is_none() {
-            return self.open().await;
+            return Ok((self.open().await?, false));
         }
         let asked = Instant::now();
         let opening = match self.pool.is_http1() {
@@ -170,16 +172,16 @@ impl Client {
         };
         if self.pool.is_http1() {
             drop(opening);
-            return self.open_and_note().await;
+            return Ok((self.open_and_note().await?, false));
         }
         if let Some(http2) = self.pool.http2() {
-            return Ok(Connection::Http2(http2));
+            return Ok((Connection::Http2(http2), true));
         }
         // Who waited for a connection that failed shares the failure, and does not wait once more.
         if let Some(failure) = self.pool.failure_since(asked) {
             return Err(failure);
         }
-        self.open_and_note().await
+        Ok((self.open_and_note().await?, false))
     }
 
     async fn open_and_note(&self) -> Result<Connection, NoAnswer> {
@@ -274,12 +276,13 @@ fn insecure(error: &io::Error) -> NoAnswer {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match refused {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            NoAnswer::Unusable(
-                "TLS: the certificate was not signed by a public authority; set ca to the one that signed it"
-                    .to_owned(),
-            )
-        }
+        // The second is what an authority of the same name and another key looks like.
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => NoAnswer::Unusable(
+            "TLS: no authority that is believed signed the certificate; set ca to the one that did"
+                .to_owned(),
+        ),
         Some(refused) => NoAnswer::Unusable(format!("TLS: {refused}")),
         None => NoAnswer::Unreachable(format!("TLS: {}", error.kind())),
     }

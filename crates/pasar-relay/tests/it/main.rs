@@ -4,6 +4,7 @@
 
 mod flows;
 mod following;
+mod guard;
 mod ingest;
 mod ingest_lines;
 mod live;

@@ -1,6 +1,11 @@
 //! The destination `rest` on real connections.
 
 mod answers;
+mod connections;
+pub(crate) mod raw_server;
+mod standard_webhooks;
+mod tls;
+mod tls_server;
 
 use std::{sync::Arc, time::Duration};
 

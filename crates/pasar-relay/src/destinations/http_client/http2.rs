@@ -32,6 +32,7 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 impl Http2 {
+    /// Until the other end has said how many requests it takes at once, it gets one.
     pub(super) async fn open(stream: Stream) -> Result<Self, hyper::Error> {
         let most = u32::try_from(MAX_ANSWER_BYTES).unwrap_or(u32::MAX);
         let (sender, driver) = http2::Builder::new(TokioExecutor::new())
@@ -40,6 +41,7 @@ impl Http2 {
             .keep_alive_timeout(GIVE_UP)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_max_send_streams(1)
             .max_header_list_size(most)
             .handshake(TokioIo::new(stream))
             .await?;

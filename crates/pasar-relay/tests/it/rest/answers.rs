@@ -225,7 +225,10 @@ fn settings_that_cannot_work_are_refused_by_name() {
             json!({"url": url, "headers": {"x": "y".repeat(9_000)}}),
             "/headers",
         ),
-        (json!({"url": url, "auth": {"type": "digest"}}), "/auth/type"),
+        (
+            json!({"url": url, "auth": {"type": "digest"}}),
+            "/auth/type",
+        ),
         (
             json!({"url": url, "auth": {"type": "bearer", "token": "a b"}}),
             "/auth/token",
