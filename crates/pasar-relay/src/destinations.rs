@@ -1,8 +1,11 @@
 //! The kinds of destinations there are. A new one is a file here and a line in [`KINDS`].
 
 pub mod attributes;
+pub mod broker;
 pub mod guard;
 pub mod link;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
 pub mod rest;
 pub mod settings;
 pub mod template;
@@ -13,4 +16,8 @@ mod http_client;
 use crate::destination::Kind;
 
 /// Every kind, by its name in the settings.
-pub const KINDS: &[&dyn Kind] = &[&rest::Rest];
+pub const KINDS: &[&dyn Kind] = &[
+    &rest::Rest,
+    #[cfg(feature = "rabbitmq")]
+    &rabbitmq::RabbitMq,
+];
