@@ -4,6 +4,8 @@ pub mod attributes;
 pub mod broker;
 pub mod guard;
 pub mod link;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
 pub mod rest;
@@ -20,4 +22,6 @@ pub const KINDS: &[&dyn Kind] = &[
     &rest::Rest,
     #[cfg(feature = "rabbitmq")]
     &rabbitmq::RabbitMq,
+    #[cfg(feature = "mqtt")]
+    &mqtt::Mqtt,
 ];

@@ -1,5 +1,6 @@
 //! What RabbitMQ, Kafka and MQTT do beyond what every destination does, against the real servers.
 
+mod mqtt;
 mod rabbitmq;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
