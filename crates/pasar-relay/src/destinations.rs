@@ -3,6 +3,8 @@
 pub mod attributes;
 pub mod broker;
 pub mod guard;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod link;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
@@ -22,6 +24,8 @@ pub const KINDS: &[&dyn Kind] = &[
     &rest::Rest,
     #[cfg(feature = "rabbitmq")]
     &rabbitmq::RabbitMq,
+    #[cfg(feature = "kafka")]
+    &kafka::Kafka,
     #[cfg(feature = "mqtt")]
     &mqtt::Mqtt,
 ];

@@ -1,5 +1,6 @@
 //! What RabbitMQ, Kafka and MQTT do beyond what every destination does, against the real servers.
 
+mod kafka;
 mod mqtt;
 mod rabbitmq;
 

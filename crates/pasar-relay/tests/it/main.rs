@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod flows;
 mod brokers;
+mod flows;
 mod following;
 mod guard;
 mod ingest;
