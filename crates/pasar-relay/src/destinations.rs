@@ -8,8 +8,12 @@ pub mod kafka;
 pub mod link;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod rest;
 pub mod settings;
 pub mod template;
@@ -22,6 +26,10 @@ use crate::destination::Kind;
 /// Every kind, by its name in the settings.
 pub const KINDS: &[&dyn Kind] = &[
     &rest::Rest,
+    #[cfg(feature = "redis")]
+    &redis::Redis,
+    #[cfg(feature = "nats")]
+    &nats::Nats,
     #[cfg(feature = "rabbitmq")]
     &rabbitmq::RabbitMq,
     #[cfg(feature = "kafka")]

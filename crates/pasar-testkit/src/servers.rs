@@ -9,7 +9,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::Stdio,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
@@ -152,6 +155,7 @@ fn target() -> Option<PathBuf> {
 /// A wire to a server that can be cut: the server stays, and so do others that use it.
 pub struct Wire {
     port: u16,
+    connections: Arc<AtomicUsize>,
     up: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -168,10 +172,13 @@ impl Wire {
         let own = listener.local_addr().expect("a bound port has an address");
         let (up, is_up) = watch::channel(true);
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let connections = Arc::<AtomicUsize>::default();
+        let carrying = carry(listener, to, is_up, Arc::clone(&connections));
         Self {
             port: own.port(),
+            connections,
             up,
-            task: tokio::spawn(carry(listener, to, is_up)),
+            task: tokio::spawn(carrying),
         }
     }
 
@@ -179,6 +186,12 @@ impl Wire {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How many connections came, those that were ended at once included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Ends all connections, and new ones at once.
@@ -197,11 +210,17 @@ impl Drop for Wire {
     }
 }
 
-async fn carry(listener: TcpListener, to: SocketAddr, mut is_up: watch::Receiver<bool>) {
+async fn carry(
+    listener: TcpListener,
+    to: SocketAddr,
+    mut is_up: watch::Receiver<bool>,
+    came: Arc<AtomicUsize>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
+                came.fetch_add(1, Ordering::Relaxed);
                 if let (Ok((stream, _)), true) = (accepted, *is_up.borrow()) {
                     connections.spawn(one(stream, to));
                 }

@@ -63,14 +63,25 @@ impl Template {
     /// them (and `%`) is percent-encoded, so that no sender reaches a name that the settings do not mean.
     #[must_use]
     pub fn fill(&self, message: &Message, allowed: fn(char) -> bool) -> String {
+        self.fill_with(message, allowed, allowed)
+    }
+
+    /// The same where a key may hold other characters than a type.
+    #[must_use]
+    pub fn fill_with(
+        &self,
+        message: &Message,
+        in_type: fn(char) -> bool,
+        in_key: fn(char) -> bool,
+    ) -> String {
         let mut name = String::with_capacity(64);
         for part in &self.0 {
             match part {
                 Part::Text(text) => name.push_str(text),
                 Part::Topic => name.push_str(&message.topic),
-                Part::Type => encode(&message.message_type, allowed, &mut name),
+                Part::Type => encode(&message.message_type, in_type, &mut name),
                 Part::Key => match &message.key {
-                    Some(key) if !key.is_empty() => encode(key, allowed, &mut name),
+                    Some(key) if !key.is_empty() => encode(key, in_key, &mut name),
                     _ => name.push_str(NO_KEY),
                 },
             }

@@ -3,10 +3,14 @@
 use std::sync::{Arc, LazyLock};
 
 use rustls::{
-    ClientConfig, RootCertStore,
-    client::Resumption,
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    WantsVerifier,
+    client::{
+        Resumption, WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 
 /// Bytes of PEM text that one setting may hold.
@@ -47,14 +51,7 @@ pub fn client_config_with(
     ca: Option<&str>,
     own: Option<ClientCertificate<'_>>,
 ) -> Result<Arc<ClientConfig>, InvalidPem> {
-    let roots = match ca {
-        Some(pem) => Arc::new(roots_and(pem)?),
-        None => Arc::clone(&PUBLIC_ROOTS),
-    };
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring knows the versions that rustls has by default")
-        .with_root_certificates(roots);
+    let builder = builder().with_root_certificates(roots(ca)?);
     let mut config = match own {
         Some(own) => {
             let (chain, key) = read(own).ok_or(InvalidPem::ClientCertificate)?;
@@ -66,6 +63,80 @@ pub fn client_config_with(
     };
     config.resumption = Resumption::in_memory_sessions(REMEMBERED_SESSIONS);
     Ok(Arc::new(config))
+}
+
+/// For a library that connects to an address that we looked up: whatever it calls the server, the certificate
+/// must be this name's. (The name is then not sent to the server.)
+pub fn client_config_for(
+    ca: Option<&str>,
+    name: ServerName<'static>,
+) -> Result<ClientConfig, InvalidPem> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots(ca)?, provider)
+        .build()
+        .map_err(|_| InvalidPem::Ca)?;
+    Ok(builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(NameVerifier { verifier, name }))
+        .with_no_client_auth())
+}
+
+/// What rustls does by default, for a name of our own.
+#[derive(Debug)]
+struct NameVerifier {
+    verifier: Arc<WebPkiServerVerifier>,
+    name: ServerName<'static>,
+}
+
+impl ServerCertVerifier for NameVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _called: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier
+            .verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring knows the versions that rustls has by default")
+}
+
+fn roots(ca: Option<&str>) -> Result<Arc<RootCertStore>, InvalidPem> {
+    match ca {
+        Some(pem) => roots_and(pem).map(Arc::new),
+        None => Ok(Arc::clone(&PUBLIC_ROOTS)),
+    }
 }
 
 fn roots_and(pem: &str) -> Result<RootCertStore, InvalidPem> {

@@ -66,7 +66,10 @@ async fn one_command_shows_what_an_order_caused_and_what_it_waits_for() {
     let steps = own["steps"].as_array().unwrap();
     assert!(steps.len() >= 5, "{own:#}");
     for step in steps {
-        assert_eq!((&step["topic"], &step["key"]), (&json!("orders"), &json!(id)));
+        assert_eq!(
+            (&step["topic"], &step["key"]),
+            (&json!("orders"), &json!(id))
+        );
     }
     let kiosk = system.api("KIOSK").get(&format!("/v1/flows/{id}")).await;
     assert_eq!(kiosk.status, 404);
@@ -90,5 +93,8 @@ async fn a_message_is_found_by_its_id_and_what_is_not_there_says_what_to_do() {
     let output = flow(&system, "msg_nothing", &[]);
     assert!(!output.status.success());
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(error.contains("msg_nothing") && error.contains("no such flow"), "{error}");
+    assert!(
+        error.contains("msg_nothing") && error.contains("no such flow"),
+        "{error}"
+    );
 }
