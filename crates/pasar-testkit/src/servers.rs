@@ -156,7 +156,7 @@ fn target() -> Option<PathBuf> {
 pub struct Wire {
     port: u16,
     connections: Arc<AtomicUsize>,
-    up: watch::Sender<bool>,
+    state: watch::Sender<WireState>,
     task: JoinHandle<()>,
 }
 
@@ -170,14 +170,17 @@ impl Wire {
             .await
             .expect("a port");
         let own = listener.local_addr().expect("a bound port has an address");
-        let (up, is_up) = watch::channel(true);
+        let (state, now) = watch::channel(WireState {
+            is_up: true,
+            cuts: 0,
+        });
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let connections = Arc::<AtomicUsize>::default();
-        let carrying = carry(listener, to, is_up, Arc::clone(&connections));
+        let carrying = carry(listener, to, now, Arc::clone(&connections));
         Self {
             port: own.port(),
             connections,
-            up,
+            state,
             task: tokio::spawn(carrying),
         }
     }
@@ -196,12 +199,26 @@ impl Wire {
 
     /// Ends all connections, and new ones at once.
     pub fn cut(&self) {
-        self.up.send_replace(false);
+        self.state.send_modify(|state| {
+            state.is_up = false;
+            state.cuts += 1;
+        });
     }
 
     pub fn mend(&self) {
-        self.up.send_replace(true);
+        self.state.send_modify(|state| state.is_up = true);
     }
+
+    /// Ends all connections; new ones work at once.
+    pub fn blink(&self) {
+        self.state.send_modify(|state| state.cuts += 1);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct WireState {
+    is_up: bool,
+    cuts: u64,
 }
 
 impl Drop for Wire {
@@ -213,23 +230,25 @@ impl Drop for Wire {
 async fn carry(
     listener: TcpListener,
     to: SocketAddr,
-    mut is_up: watch::Receiver<bool>,
+    mut now: watch::Receiver<WireState>,
     came: Arc<AtomicUsize>,
 ) {
     let mut connections = JoinSet::new();
+    let mut cuts = 0;
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 came.fetch_add(1, Ordering::Relaxed);
-                if let (Ok((stream, _)), true) = (accepted, *is_up.borrow()) {
+                if let (Ok((stream, _)), true) = (accepted, now.borrow().is_up) {
                     connections.spawn(one(stream, to));
                 }
             }
-            changed = is_up.changed() => {
+            changed = now.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                if !*is_up.borrow() {
+                if now.borrow().cuts != cuts {
+                    cuts = now.borrow().cuts;
                     connections.abort_all();
                 }
             }

@@ -170,6 +170,8 @@ fn read(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -193,5 +195,28 @@ mod tests {
         assert_eq!(with(&key), Ok(()));
         assert_eq!(with(&other), Err(InvalidPem::ClientCertificate));
         assert_eq!(with(""), Err(InvalidPem::ClientCertificate));
+    }
+
+    #[test]
+    fn a_certificate_must_be_the_names_whatever_the_server_is_called() {
+        let made = rcgen::generate_simple_self_signed(["pasar.test".to_owned()]).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let roots = roots(Some(&made.cert.pem())).unwrap();
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
+            .build()
+            .unwrap();
+        let called = ServerName::try_from("192.0.2.1").unwrap();
+        let verified = |name: &'static str| {
+            let verifier = NameVerifier {
+                verifier: Arc::clone(&verifier),
+                name: ServerName::try_from(name).unwrap(),
+            };
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(1_795_600_000));
+            verifier
+                .verify_server_cert(made.cert.der(), &[], &called, &[], now)
+                .is_ok()
+        };
+        assert!(verified("pasar.test"));
+        assert!(!verified("other.test"));
     }
 }

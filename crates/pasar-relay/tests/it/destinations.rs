@@ -57,6 +57,11 @@ macro_rules! suite {
             }
 
             #[tokio::test]
+            async fn a_wire_that_blinks_confirms_nothing_that_was_lost() {
+                outage::a_wire_that_blinks_confirms_nothing_that_was_lost::<$end>().await;
+            }
+
+            #[tokio::test]
             async fn a_server_that_restarts_gets_what_it_missed() {
                 outage::a_server_that_restarts_gets_what_it_missed::<$end>().await;
             }

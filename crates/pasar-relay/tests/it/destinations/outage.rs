@@ -18,6 +18,8 @@ use super::end::{Access, End, is_delivered, is_unreachable, new_name, numbered, 
 /// An outage is told within this time.
 const AT_ONCE: Duration = Duration::from_secs(3);
 const MANY: i64 = 200;
+/// So many that some are on the wire whenever it is cut.
+const MANY_MORE: i64 = 4_000;
 
 pub(super) async fn a_cut_wire_is_said_at_once_and_loses_nothing<E: End>() {
     if !E::CAN_BE_CUT {
@@ -72,6 +74,51 @@ pub(super) async fn a_cut_wire_is_said_at_once_and_loses_nothing<E: End>() {
         }
     }
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// What was on the wire is lost, and the next connection must not vouch for it.
+pub(super) async fn a_wire_that_blinks_confirms_nothing_that_was_lost<E: End>() {
+    if !E::CAN_BE_CUT {
+        return;
+    }
+    let Some(server) = Server::shared(E::SERVER).await else {
+        return;
+    };
+    let wire = Wire::to(server.port).await;
+    let access = Access {
+        port: wire.port(),
+        ..Access::plain(&server)
+    };
+    let name = new_name("");
+    let mut end = E::listen(&server, &name).await;
+    let destination = open(&E::settings(&access, &name), Guard::open());
+    let parcels: Vec<_> = (1..=MANY_MORE).map(numbered).collect();
+    let sending = join_all(parcels.iter().map(|parcel| destination.send(parcel)));
+    let blinking = async {
+        let first = soon("one of many", end.next()).await;
+        wire.blink();
+        first.id().to_owned()
+    };
+    let (sent, first) = tokio::join!(sending, blinking);
+    let mut missing: HashSet<String> = sent
+        .iter()
+        .zip(&parcels)
+        .filter(|(sent, _)| is_delivered(sent))
+        .map(|(_, parcel)| parcel.message.id.to_string())
+        .collect();
+    // Or nothing was tried.
+    assert!(sent.iter().any(is_unreachable));
+    missing.remove(&first);
+    let last = numbered(MANY_MORE + 1);
+    assert!(is_delivered(&until_reached(&*destination, &last).await));
+    loop {
+        let got = soon("what was told to be delivered", end.next()).await;
+        missing.remove(got.id());
+        if got.id() == &*last.message.id {
+            break;
+        }
+    }
+    assert!(missing.is_empty(), "{} are missing", missing.len());
 }
 
 pub(super) async fn a_server_that_restarts_gets_what_it_missed<E: End>() {
