@@ -14,7 +14,7 @@ use pasar_chassis::{host::Host, openapi};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{config::Config, live::Live, log::Log};
+use crate::{config::Config, delivery::Deliveries, live::Live, log::Log, vault::Vault};
 
 /// What every route needs.
 pub(crate) struct Api {
@@ -22,6 +22,10 @@ pub(crate) struct Api {
     pub(crate) config: Config,
     pub(crate) log: Log,
     pub(crate) live: Live,
+    #[expect(dead_code, reason = "routes of subscriptions are to come")]
+    pub(crate) vault: Vault,
+    #[expect(dead_code, reason = "routes of subscriptions are to come")]
+    pub(crate) deliveries: Deliveries,
 }
 
 /// All routes with their document.

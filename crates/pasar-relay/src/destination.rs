@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use pasar_types::{id::SubscriptionId, time::Timestamp};
 use serde_json::{Map, Value};
 
-use crate::{destinations::guard::Guard, message::Message};
+use crate::{config::Config, destinations::guard::Guard, message::Message};
 
 /// A kind of destination: what its settings are, and how one is opened. Stateless.
 pub trait Kind: Send + Sync {
@@ -54,6 +54,23 @@ pub struct Network {
     /// How long connecting, and one attempt after that, may take.
     pub connect_timeout: Duration,
     pub attempt_timeout: Duration,
+}
+
+impl Network {
+    /// As the configuration says.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let guard = if config.allow_private_networks {
+            Guard::open()
+        } else {
+            Guard::closed(config.allowed_networks.clone())
+        };
+        Self {
+            guard,
+            connect_timeout: Duration::from_millis(config.connect_timeout_ms),
+            attempt_timeout: Duration::from_millis(config.attempt_timeout_ms),
+        }
+    }
 }
 
 /// A message on its way, already in the form that the subscription wants.

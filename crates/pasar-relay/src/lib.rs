@@ -2,14 +2,17 @@
 
 pub mod commands;
 pub mod config;
+pub mod delivery;
 pub mod destination;
 pub mod destinations;
 pub mod filter;
 pub mod format;
 pub mod log;
+pub mod matcher;
 pub mod message;
 pub mod queries;
 pub mod reactions;
+pub mod retention;
 pub mod subscription;
 pub mod topic;
 pub mod vault;
@@ -34,7 +37,10 @@ use pasar_contracts::event::Service;
 use pasar_feed::{follow::Feeds, follower::follow};
 use pasar_store::store::{Migration, OpenError, Store};
 
-use crate::{api::Api, config::Config, live::Live, log::Log, reactions::Copying};
+use crate::{
+    api::Api, config::Config, delivery::Deliveries, destination::Network, live::Live, log::Log,
+    reactions::Copying, vault::Vault,
+};
 
 /// The schema, step by step.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -67,11 +73,17 @@ pub async fn start(
         );
     }
     let live = Live::start(host, log.clone());
+    let vault = Vault::new(host.keyring.clone());
+    let network = Network::new(&config);
+    let deliveries = Deliveries::start(host, log.clone(), &config, vault.clone(), network)?;
+    retention::spawn(host, store, deliveries.clone(), &config);
     let api = Api {
         host: host.clone(),
         config,
         log,
         live,
+        vault,
+        deliveries,
     };
     let (router, openapi) = api::routes(Arc::new(api));
     Ok(Running { router, openapi })

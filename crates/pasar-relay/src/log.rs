@@ -31,14 +31,14 @@ const RECENT_BYTES: usize = 8 * 1024 * 1024;
 impl Log {
     /// Listens to the store from now on; a store has one log.
     pub fn open(store: Store) -> Result<Self, Fault> {
-        let head = store.read_now(|tx| messages::ends(tx))?.head;
+        let head = store.read_now(messages::ends)?.head;
         let log = Self(Arc::new(Inner {
-            store: store.clone(),
+            store,
             recent: RwLock::default(),
             head: watch::Sender::new(head),
         }));
         let listening = Arc::downgrade(&log.0);
-        store.listen(move |announced| {
+        log.0.store.listen(move |announced| {
             if let Some(log) = listening.upgrade() {
                 log.take(announced);
             }

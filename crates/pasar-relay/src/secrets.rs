@@ -17,12 +17,12 @@ impl Secrets {
         let mut taken = Self::default();
         for pointer in declared {
             let names: Vec<_> = pointer.split('/').skip(1).collect();
-            taken.take(settings, String::new(), &names);
+            taken.take(settings, "", &names);
         }
         taken
     }
 
-    fn take(&mut self, object: &mut Map<String, Value>, place: String, names: &[&str]) {
+    fn take(&mut self, object: &mut Map<String, Value>, place: &str, names: &[&str]) {
         let Some((first, deeper)) = names.split_first() else {
             return;
         };
@@ -37,7 +37,7 @@ impl Secrets {
                     self.0.insert(place, secret);
                 }
             } else if let Some(Value::Object(inner)) = object.get_mut(&name) {
-                self.take(inner, place, deeper);
+                self.take(inner, &place, deeper);
             }
         }
     }
@@ -122,7 +122,10 @@ mod tests {
     const DECLARED: &[&str] = &["/headers/*", "/auth/token", "/secret"];
 
     fn settings(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+        let Value::Object(settings) = value else {
+            panic!("settings are an object");
+        };
+        settings
     }
 
     #[test]

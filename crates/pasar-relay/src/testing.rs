@@ -89,7 +89,9 @@ impl Bench {
 
 /// A subscription of topic `client` to some destination.
 pub(crate) fn input(destination: Value) -> SubscriptionInput {
-    serde_json::from_value(json!({"topics": ["client"], "destination": destination})).unwrap()
+    let mut input = json!({"topics": ["client"]});
+    input["destination"] = destination;
+    serde_json::from_value(input).unwrap()
 }
 
 pub(crate) fn message(topic: &str, key: Option<&str>, data: &Value) -> Message {

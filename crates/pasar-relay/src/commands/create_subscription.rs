@@ -26,7 +26,7 @@ pub struct CreateSubscription {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    Created(Stored),
+    Created(Box<Stored>),
     Invalid(Vec<FieldError>),
     /// There are [`MAX_SUBSCRIPTIONS`] already.
     TooMany,
@@ -75,7 +75,7 @@ pub fn create_subscription(
         kind: stored.kind_name().to_owned(),
     };
     ctx.emit(&id.to_string(), 1, &event)?;
-    Ok(Outcome::Created(stored))
+    Ok(Outcome::Created(Box::new(stored)))
 }
 
 /// The position before the first message that it takes.

@@ -139,6 +139,70 @@ pub(crate) fn position_before(tx: &Tx<'_>, time: Timestamp) -> Result<i64, Fault
     Ok(low)
 }
 
+/// What trimming wants to know of a message.
+pub(crate) struct Size {
+    pub(crate) position: i64,
+    pub(crate) bytes: i64,
+    /// It waits in `retry`, or is a dead letter.
+    pub(crate) named: bool,
+}
+
+/// The messages from one position to another, oldest first.
+pub(crate) fn sizes(tx: &Tx<'_>, from: i64, upto: i64, limit: usize) -> Result<Vec<Size>, Fault> {
+    tx.query_all(
+        "SELECT position, LENGTH(data),
+                CASE WHEN EXISTS (SELECT 1 FROM retry WHERE retry.position = message.position)
+                       OR EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.position = message.position)
+                     THEN 1 ELSE 0 END
+         FROM message WHERE position >= ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
+        &[&from, &upto, &i64::try_from(limit).unwrap_or(i64::MAX)],
+        |row| {
+            Ok(Size {
+                position: row.get(0)?,
+                bytes: row.get(1)?,
+                named: row.get(2)?,
+            })
+        },
+    )
+}
+
+pub(crate) fn delete(tx: &Tx<'_>, position: i64) -> Result<(), Fault> {
+    tx.execute("DELETE FROM message WHERE position = ?1", &[&position])?;
+    Ok(())
+}
+
+/// Tells readers what is still kept for them, and that so many bytes are gone.
+pub(crate) fn move_first(tx: &Tx<'_>, first: i64, bytes: i64) -> Result<(), Fault> {
+    tx.execute_one(
+        "log",
+        "UPDATE log SET first = ?1, bytes = bytes - ?2",
+        &[&first, &bytes],
+    )
+}
+
+/// Takes away what was kept beyond its time for a delivery that is over. Answers how many.
+pub(crate) fn trim_orphans(tx: &Tx<'_>, limit: usize) -> Result<usize, Fault> {
+    let first = ends(tx)?.first;
+    let orphans = tx.query_all(
+        "SELECT position, LENGTH(data) FROM message
+         WHERE position < ?1
+           AND NOT EXISTS (SELECT 1 FROM retry WHERE retry.position = message.position)
+           AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.position = message.position)
+         ORDER BY position LIMIT ?2",
+        &[&first, &i64::try_from(limit).unwrap_or(i64::MAX)],
+        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
+    )?;
+    let mut bytes = 0;
+    for (position, length) in &orphans {
+        delete(tx, *position)?;
+        bytes += length;
+    }
+    if bytes > 0 {
+        move_first(tx, first, bytes)?;
+    }
+    Ok(orphans.len())
+}
+
 /// The message with an id, in its topic.
 pub(crate) fn by_id(tx: &Tx<'_>, topic: &str, id: &str) -> Result<Option<Arc<Message>>, Fault> {
     tx.query_opt(

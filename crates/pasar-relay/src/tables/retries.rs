@@ -145,6 +145,19 @@ pub(crate) fn waiting(tx: &Tx<'_>, id: SubscriptionId) -> Result<Waiting, Fault>
     Ok(Waiting { rows, next_due })
 }
 
+/// When the next one after a time is due.
+pub(crate) fn next_due(
+    tx: &Tx<'_>,
+    id: SubscriptionId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
+    tx.query_one(
+        "SELECT MIN(due) FROM retry WHERE subscription = ?1 AND held = 0 AND due > ?2",
+        &[&id, &now],
+        |row| row.get(0),
+    )
+}
+
 pub(crate) fn count(tx: &Tx<'_>, id: SubscriptionId) -> Result<i64, Fault> {
     tx.query_one(
         "SELECT COUNT(*) FROM retry WHERE subscription = ?1",
@@ -153,7 +166,11 @@ pub(crate) fn count(tx: &Tx<'_>, id: SubscriptionId) -> Result<i64, Fault> {
     )
 }
 
-/// Positions after a place that wait, and how often each key does.
+pub(crate) fn count_all(tx: &Tx<'_>) -> Result<i64, Fault> {
+    tx.query_one("SELECT COUNT(*) FROM retry", &[], |row| row.get(0))
+}
+
+/// Positions after a place that wait.
 pub(crate) fn positions_after(
     tx: &Tx<'_>,
     id: SubscriptionId,

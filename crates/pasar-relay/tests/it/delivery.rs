@@ -1,0 +1,13 @@
+//! Delivering: what fails, what is ordered, what a restart leaves, and who is behind. The destinations are
+//! doubles in the test's hand; the clock is moved by hand.
+
+mod bench;
+mod double;
+mod failures;
+mod ordering;
+mod pace;
+mod places;
+mod properties;
+mod replay;
+mod restarts;
+mod retention;

@@ -1,0 +1,303 @@
+//! The delivery on a database of its own, which can be restarted and crashed.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use pasar_contracts::{
+    api::relay::{Attempt, DeadLetter, ReplayInput, Subscription, SubscriptionState},
+    event::Service,
+};
+use pasar_relay::{
+    MIGRATIONS,
+    commands::{
+        append_messages::{AppendMessages, Appended, Flows, NewMessage, append_messages},
+        create_subscription::{self, CreateSubscription, create_subscription},
+        pause_subscription::pause_subscription,
+        replay_deliveries::{self, ReplayDeliveries},
+        resume_subscription::resume_subscription,
+    },
+    config::Config,
+    delivery::Deliveries,
+    destination::Network,
+    destinations::guard::Guard,
+    log::Log,
+    message::Message,
+    queries, retention,
+    vault::Vault,
+};
+use pasar_store::{
+    cause::{Actor, Cause},
+    context::Context,
+    fault::Fault,
+    lane::{Class, LaneKey},
+    store::Store,
+};
+use pasar_testkit::{host::TestHost, probe::soon};
+use pasar_types::{
+    id::{FlowId, SubscriptionId},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+use super::double::KINDS;
+
+pub(crate) struct Bench {
+    pub(crate) host: TestHost,
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) deliveries: Deliveries,
+    vault: Vault,
+}
+
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self::begin(TestHost::new(), config)
+    }
+
+    fn begin(host: TestHost, config: Config) -> Self {
+        let vault = Vault {
+            keyring: host.host.keyring.clone(),
+            kinds: KINDS,
+        };
+        let store = host.host.open_store(Service::Relay, MIGRATIONS).unwrap();
+        let log = Log::open(store.clone()).unwrap();
+        let network = Network {
+            guard: Guard::open(),
+            connect_timeout: Duration::from_secs(1),
+            attempt_timeout: Duration::from_secs(1),
+        };
+        let deliveries =
+            Deliveries::start(&host.host, log, &config, vault.clone(), network).unwrap();
+        retention::spawn(&host.host, store.clone(), deliveries.clone(), &config);
+        Self {
+            host,
+            config,
+            store,
+            deliveries,
+            vault,
+        }
+    }
+
+    /// Ends as a service should, and begins again.
+    pub(crate) async fn restart(self) -> Self {
+        self.host.drain().await;
+        self.reopen()
+    }
+
+    /// Ends in the middle of whatever it does, and begins again.
+    pub(crate) async fn crash(self) -> Self {
+        self.host.host.tasks.drain(Duration::ZERO).await;
+        self.reopen()
+    }
+
+    fn reopen(self) -> Self {
+        let Self {
+            mut host,
+            config,
+            store,
+            deliveries,
+            ..
+        } = self;
+        drop(deliveries);
+        store.close();
+        drop(store);
+        host.restart();
+        Self::begin(host, config)
+    }
+
+    pub(crate) async fn write<T, F>(&self, command: F) -> T
+    where
+        F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        let answer = self
+            .store
+            .write(LaneKey::ZERO, Class::Internal, self.cause(), command);
+        answer.await.unwrap()
+    }
+
+    fn cause(&self) -> Cause {
+        let flow = self.host.host.ids.uuid_v7(self.now());
+        Cause::new(Actor::Operator, FlowId::from_uuid(flow))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.host.host.clock.now()
+    }
+
+    /// A subscription of topic `client` to a double; `with` adds what is not as usual.
+    pub(crate) async fn subscribe(&self, kind: &str, to: &str, with: Value) -> SubscriptionId {
+        let mut input = json!({"topics": ["client"], "destination": {"kind": kind, "to": to}});
+        let fields = input.as_object_mut().unwrap();
+        fields.extend(with.as_object().unwrap().clone());
+        let command = CreateSubscription {
+            input: serde_json::from_value(input).unwrap(),
+            owner: "operator".to_owned(),
+            declared: None,
+        };
+        let vault = self.vault.clone();
+        let outcome = self
+            .write(move |ctx| create_subscription(ctx, &vault, &command))
+            .await;
+        let create_subscription::Outcome::Created(stored) = outcome else {
+            panic!("{outcome:?}");
+        };
+        self.deliveries.changed(stored.id);
+        stored.id
+    }
+
+    /// Appends messages; each key makes one. Answers their positions.
+    pub(crate) async fn publish(&self, keys: &[&str]) -> Vec<i64> {
+        self.publish_to("client", keys).await
+    }
+
+    pub(crate) async fn publish_to(&self, topic: &str, keys: &[&str]) -> Vec<i64> {
+        let mut command = AppendMessages {
+            messages: keys.iter().map(|key| new_message(topic, key)).collect(),
+            flows: Flows::OfTheRequest,
+        };
+        let appended = self
+            .write(move |ctx| append_messages(ctx, &mut command))
+            .await;
+        appended
+            .into_iter()
+            .map(|appended| match appended {
+                Appended::New(message) => message.position,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    pub(crate) async fn pause(&self, id: SubscriptionId) {
+        self.write(move |ctx| pause_subscription(ctx, id)).await;
+        self.deliveries.changed(id);
+    }
+
+    pub(crate) async fn resume(&self, id: SubscriptionId) {
+        self.write(move |ctx| resume_subscription(ctx, id)).await;
+        self.deliveries.changed(id);
+    }
+
+    pub(crate) async fn replay(
+        &self,
+        id: SubscriptionId,
+        what: ReplayInput,
+    ) -> replay_deliveries::Outcome {
+        let command = ReplayDeliveries { id, what };
+        self.deliveries.replay(self.cause(), command).await.unwrap()
+    }
+
+    pub(crate) fn subscription(&self, id: SubscriptionId) -> Subscription {
+        let known = self.store.read_now(|tx| queries::subscription(tx, id));
+        known.unwrap().unwrap().subscription
+    }
+
+    /// The newest first.
+    pub(crate) fn attempts(&self, id: SubscriptionId) -> Vec<Attempt> {
+        let attempts = self
+            .store
+            .read_now(|tx| queries::attempts(tx, id, None, 1_000));
+        attempts
+            .unwrap()
+            .into_iter()
+            .map(|(_, attempt)| attempt)
+            .collect()
+    }
+
+    pub(crate) fn dead_letters(&self, id: SubscriptionId) -> Vec<DeadLetter> {
+        let first = (SubscriptionId::from_bytes([0; 16]), 0);
+        let dead = self
+            .store
+            .read_now(|tx| queries::dead_letters_after(tx, Some(id), None, first, 1_000));
+        dead.unwrap()
+    }
+
+    pub(crate) fn events(&self) -> Vec<String> {
+        let events = self.store.events_after(0, 10_000).unwrap();
+        events
+            .iter()
+            .map(|event| event.event_type.clone())
+            .collect()
+    }
+
+    /// Waits until something holds.
+    pub(crate) async fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let held = soon(what, async {
+            while !holds(self) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+        held.await;
+    }
+
+    /// Waits until a subscription has nothing left to do up to the end of the log.
+    pub(crate) async fn quiet(&self, id: SubscriptionId) {
+        self.until("quiet", |bench| {
+            let known = bench.subscription(id);
+            known.behind == 0 && known.retrying == 0
+        })
+        .await;
+    }
+
+    pub(crate) async fn until_state(&self, id: SubscriptionId, state: SubscriptionState) {
+        self.until("the state", |bench| bench.subscription(id).state == state)
+            .await;
+    }
+
+    pub(crate) async fn until_retrying(&self, id: SubscriptionId, retrying: i64) {
+        self.until("what waits", |bench| {
+            bench.subscription(id).retrying == retrying
+        })
+        .await;
+    }
+
+    /// Moves the clock a step at a time until something holds.
+    pub(crate) async fn advance_until(
+        &self,
+        step: Duration,
+        what: &str,
+        mut holds: impl FnMut(&Self) -> bool,
+    ) {
+        let held = soon(what, async {
+            while !holds(self) {
+                self.host.advance(step);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+        held.await;
+    }
+}
+
+fn new_message(topic: &str, key: &str) -> NewMessage {
+    let time = Timestamp::from_micros(0);
+    NewMessage {
+        has_id: false,
+        flow: None,
+        message: Arc::new(Message {
+            position: 0,
+            topic: topic.into(),
+            id: "".into(),
+            message_type: "message".into(),
+            source: "/pasar/client".into(),
+            subject: None,
+            key: (!key.is_empty()).then(|| key.into()),
+            time,
+            accepted_at: time,
+            flow: FlowId::from_bytes([0; 16]),
+            causation: None,
+            traceparent: None,
+            actor: "".into(),
+            origin: None,
+            content_type: None,
+            data: Bytes::from_static(b"\"halo\""),
+            extensions: None,
+        }),
+    }
+}
