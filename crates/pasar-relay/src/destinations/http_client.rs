@@ -39,6 +39,8 @@ pub(crate) struct Target {
     pub(crate) tls: Option<Tls>,
     pub(crate) guard: Guard,
     pub(crate) connect_timeout: Duration,
+    /// How long a connection is kept without a request.
+    pub(crate) idle_timeout: Duration,
 }
 
 pub(crate) struct Tls {
@@ -85,10 +87,8 @@ enum Connection {
 impl Client {
     /// Connects to nothing yet.
     pub(crate) fn new(target: Target) -> Self {
-        Self {
-            target,
-            pool: Pool::default(),
-        }
+        let pool = Pool::new(target.idle_timeout);
+        Self { target, pool }
     }
 
     /// Sends a request and reads the beginning of its answer. A body that does not end in time, or not within
@@ -293,4 +293,50 @@ fn unreachable(broken: &hyper::Error) -> NoAnswer {
         return NoAnswer::Unusable(format!("the answer is not HTTP as it should be: {broken}"));
     }
     NoAnswer::Unreachable("the connection was closed before an answer".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use pasar_testkit::probe::soon;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_used_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = Client::new(Target {
+            uri: format!("http://{address}/").parse().unwrap(),
+            host: address.ip().to_string(),
+            port: address.port(),
+            tls: None,
+            guard: Guard::open(),
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_millis(20),
+        });
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            stream.read(&mut request).await.unwrap()
+        });
+        let call = Call {
+            method: &Method::POST,
+            headers: &HeaderMap::new,
+            body: &Bytes::new(),
+            timeout: Duration::from_secs(5),
+            keep: 0,
+        };
+        let answer = client.send(&call).await.map(|answer| answer.status);
+        assert_eq!(answer, Ok(StatusCode::NO_CONTENT));
+        let more = soon("the connection's end", serving).await.unwrap();
+        assert_eq!(more, 0);
+        assert!(client.pool.is_empty());
+    }
 }

@@ -37,6 +37,8 @@ struct Endpoint {
 }
 
 const DEFAULT_CONCURRENCY: u16 = 32;
+/// Other ends close connections after 5 s to 75 s without a request, as they are set up by default.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A secret to sign with, from random bytes.
 #[must_use]
@@ -86,6 +88,7 @@ impl Kind for Rest {
                 tls,
                 guard: network.guard.clone(),
                 connect_timeout: network.connect_timeout.min(timeout),
+                idle_timeout: IDLE_TIMEOUT,
             }),
         }))
     }

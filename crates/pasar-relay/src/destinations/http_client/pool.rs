@@ -11,9 +11,9 @@ use tokio::{task::AbortHandle, time::Instant};
 
 use super::{Connection, NoAnswer, http1::Http1, http2::Http2};
 
-#[derive(Default)]
 pub(super) struct Pool {
     state: Arc<Mutex<State>>,
+    idle_timeout: Duration,
     /// Held while it is not known what the other end speaks.
     pub(super) opening: tokio::sync::Mutex<()>,
 }
@@ -28,10 +28,16 @@ struct State {
     sweeper: Option<AbortHandle>,
 }
 
-/// Other ends close connections after 5 s to 75 s without a request, as they are set up by default.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
 impl Pool {
+    /// Closes what was not used for so long.
+    pub(super) fn new(idle_timeout: Duration) -> Self {
+        Self {
+            state: Arc::default(),
+            idle_timeout,
+            opening: tokio::sync::Mutex::default(),
+        }
+    }
+
     /// A connection that is open, as far as is known here.
     pub(super) async fn take(&self) -> Option<Connection> {
         if let Some(http2) = self.http2() {
@@ -92,9 +98,15 @@ impl Pool {
         (*at >= since).then(|| failure.clone())
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.idle.is_empty() && state.http2.is_none()
+    }
+
     fn keep_sweeping(&self, state: &mut State) {
         if state.sweeper.is_none() {
-            let sweeping = tokio::spawn(sweep(Arc::downgrade(&self.state)));
+            let sweeping = tokio::spawn(sweep(Arc::downgrade(&self.state), self.idle_timeout));
             state.sweeper = Some(sweeping.abort_handle());
         }
     }
@@ -109,15 +121,15 @@ impl Drop for Pool {
 }
 
 /// Closes what is idle for long; ends once nothing is kept.
-async fn sweep(state: Weak<Mutex<State>>) {
+async fn sweep(state: Weak<Mutex<State>>, idle_timeout: Duration) {
     loop {
-        tokio::time::sleep(IDLE_TIMEOUT).await;
+        tokio::time::sleep(idle_timeout).await;
         let Some(state) = state.upgrade() else {
             return;
         };
         let mut state = state.lock();
         let now = Instant::now();
-        let is_fresh = |used: Instant| now.duration_since(used) < IDLE_TIMEOUT;
+        let is_fresh = |used: Instant| now.duration_since(used) < idle_timeout;
         state.idle.retain(|(_, used)| is_fresh(*used));
         let unused = |(http2, used): &(Http2, Instant)| {
             http2.is_closed() || http2.is_idle() && !is_fresh(*used)
