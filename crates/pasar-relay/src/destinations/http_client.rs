@@ -127,7 +127,7 @@ impl Client {
         };
         match connection.ask(self.request(call, &connection)).await {
             Ok(response) => return Ok((connection, response)),
-            Err(_) if is_used && !connection.heard() => drop(connection),
+            Err(_) if is_used && !connection.heard() => self.pool.forget(connection),
             Err(broken) => return Err(unreachable(&broken)),
         }
         let (mut connection, _) = self.connect().await?;
@@ -250,7 +250,7 @@ impl Connection {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
             let room = keep.saturating_sub(kept.len());
-            kept.extend(data.iter().take(room));
+            kept.extend_from_slice(&data[..room.min(data.len())]);
             read += data.len();
             if read > MAX_ANSWER_BYTES {
                 return false;

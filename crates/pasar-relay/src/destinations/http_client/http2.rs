@@ -61,6 +61,10 @@ impl Http2 {
         self.sender.send_request(request).await
     }
 
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.driver, &other.driver)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }

@@ -70,6 +70,22 @@ impl Pool {
         Some(http2.clone())
     }
 
+    /// Closes a connection that broke, unless it was replaced meanwhile. Whether all of it broke or only one
+    /// request on it is not asked: requests that are under way keep it.
+    pub(super) fn forget(&self, broken: Connection) {
+        let Connection::Http2(broken) = broken else {
+            return;
+        };
+        let mut state = self.state.lock();
+        if state
+            .http2
+            .as_ref()
+            .is_some_and(|(current, _)| current.is_same(&broken))
+        {
+            state.http2 = None;
+        }
+    }
+
     pub(super) fn is_http1(&self) -> bool {
         self.state.lock().is_http1
     }
