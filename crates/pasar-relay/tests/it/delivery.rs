@@ -1,7 +1,7 @@
 //! Delivering: what fails, what is ordered, what a restart leaves, and who is behind. The destinations are
 //! doubles in the test's hand; the clock is moved by hand.
 
-mod bench;
+pub(crate) mod bench;
 mod double;
 mod failures;
 mod ordering;

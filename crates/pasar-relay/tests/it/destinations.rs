@@ -2,6 +2,7 @@
 //!
 //! A kind takes part by an [`end::End`] of its own in a file here, and a line below.
 
+mod delivered;
 mod end;
 #[cfg(feature = "nats")]
 mod nats;
@@ -59,6 +60,18 @@ macro_rules! suite {
             #[tokio::test]
             async fn a_wire_that_blinks_confirms_nothing_that_was_lost() {
                 outage::a_wire_that_blinks_confirms_nothing_that_was_lost::<$end>().await;
+            }
+
+            #[tokio::test]
+            async fn what_comes_while_it_is_down_arrives_in_order_and_slows_nobody() {
+                delivered::what_comes_while_it_is_down_arrives_in_order_and_slows_nobody::<$end>()
+                    .await;
+            }
+
+            #[tokio::test]
+            async fn a_message_that_is_too_large_is_a_dead_letter_and_holds_up_nothing() {
+                delivered::a_message_that_is_too_large_is_a_dead_letter_and_holds_up_nothing::<$end>()
+                    .await;
             }
 
             #[tokio::test]

@@ -23,7 +23,7 @@ use pasar_relay::{
     log::Log,
     message::Message,
     queries, retention,
-    vault::Vault,
+    vault::{Kinds, Vault},
 };
 use pasar_store::{
     cause::{Actor, Cause},
@@ -58,13 +58,18 @@ impl Bench {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        Self::begin(TestHost::new(), config)
+        Self::begin(TestHost::new(), config, KINDS)
     }
 
-    fn begin(host: TestHost, config: Config) -> Self {
+    /// With other destinations than doubles.
+    pub(crate) fn of(kinds: Kinds) -> Self {
+        Self::begin(TestHost::new(), Config::default(), kinds)
+    }
+
+    fn begin(host: TestHost, config: Config, kinds: Kinds) -> Self {
         let vault = Vault {
             keyring: host.host.keyring.clone(),
-            kinds: KINDS,
+            kinds,
         };
         let store = host.host.open_store(Service::Relay, MIGRATIONS).unwrap();
         let log = Log::open(store.clone()).unwrap();
@@ -103,13 +108,13 @@ impl Bench {
             config,
             store,
             deliveries,
-            ..
+            vault,
         } = self;
         drop(deliveries);
         store.close();
         drop(store);
         host.restart();
-        Self::begin(host, config)
+        Self::begin(host, config, vault.kinds)
     }
 
     pub(crate) async fn write<T, F>(&self, command: F) -> T
@@ -159,8 +164,21 @@ impl Bench {
     }
 
     pub(crate) async fn publish_to(&self, topic: &str, keys: &[&str]) -> Vec<i64> {
+        self.append(keys.iter().map(|key| new_message(topic, key)).collect())
+            .await
+    }
+
+    /// A message with this text.
+    pub(crate) async fn publish_text(&self, text: &str) -> i64 {
+        let mut new = new_message("client", "");
+        let message = Arc::make_mut(&mut new.message);
+        message.data = serde_json::to_vec(text).unwrap().into();
+        self.append(vec![new]).await[0]
+    }
+
+    async fn append(&self, messages: Vec<NewMessage>) -> Vec<i64> {
         let mut command = AppendMessages {
-            messages: keys.iter().map(|key| new_message(topic, key)).collect(),
+            messages,
             flows: Flows::OfTheRequest,
         };
         let appended = self

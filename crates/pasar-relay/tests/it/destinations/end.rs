@@ -95,17 +95,30 @@ pub(super) struct Got {
 }
 
 impl Got {
-    /// What a protocol tells that carries nothing but bytes; the id as far as [`numbered`] tells it.
+    /// Of a protocol that carries nothing but bytes: what they tell themselves.
     pub(super) fn body_only(body: Vec<u8>) -> Self {
-        let id = str::from_utf8(&body)
+        let mut attributes = BTreeMap::new();
+        if let Ok(Value::Object(event)) = serde_json::from_slice(&body) {
+            for name in ["id", "position"] {
+                let text = event.get(name).and_then(Value::as_str);
+                attributes.extend(text.map(|text| (name.to_owned(), text.to_owned())));
+            }
+        } else if let Some(number) = str::from_utf8(&body)
             .ok()
             .and_then(|text| text.strip_prefix("message "))
-            .map(|number| ("id".to_owned(), format!("msg_{number}")));
+        {
+            attributes.insert("id".to_owned(), format!("msg_{number}"));
+        }
         Self {
             body,
             content_type: String::new(),
-            attributes: id.into_iter().collect(),
+            attributes,
         }
+    }
+
+    /// Its place in the log.
+    pub(super) fn position(&self) -> i64 {
+        self.attributes["position"].parse().unwrap()
     }
 
     pub(super) fn id(&self) -> &str {
