@@ -11,6 +11,7 @@ use pasar_relay::{
     MIGRATIONS,
     commands::{
         append_messages::{AppendMessages, Appended, Flows, NewMessage, append_messages},
+        change_subscription::{self, ChangeSubscription, change_subscription},
         create_subscription::{self, CreateSubscription, create_subscription},
         pause_subscription::pause_subscription,
         replay_deliveries::{self, ReplayDeliveries},
@@ -139,23 +140,52 @@ impl Bench {
 
     /// A subscription of topic `client` to a double; `with` adds what is not as usual.
     pub(crate) async fn subscribe(&self, kind: &str, to: &str, with: Value) -> SubscriptionId {
+        let id = self.subscribe_many(kind, to, with, 1).await[0];
+        self.deliveries.changed(id);
+        id
+    }
+
+    /// Many of the same, which are loaded by a restart.
+    pub(crate) async fn subscribe_many(
+        &self,
+        kind: &str,
+        to: &str,
+        with: Value,
+        count: usize,
+    ) -> Vec<SubscriptionId> {
         let mut input = json!({"topics": ["client"], "destination": {"kind": kind, "to": to}});
-        let fields = input.as_object_mut().unwrap();
-        fields.extend(with.as_object().unwrap().clone());
+        merge(&mut input, with);
         let command = CreateSubscription {
             input: serde_json::from_value(input).unwrap(),
             owner: "operator".to_owned(),
             declared: None,
         };
         let vault = self.vault.clone();
-        let outcome = self
-            .write(move |ctx| create_subscription(ctx, &vault, &command))
-            .await;
-        let create_subscription::Outcome::Created(stored) = outcome else {
-            panic!("{outcome:?}");
+        self.write(move |ctx| {
+            (0..count)
+                .map(|_| match create_subscription(ctx, &vault, &command)? {
+                    create_subscription::Outcome::Created(stored) => Ok(stored.id),
+                    other => panic!("{other:?}"),
+                })
+                .collect()
+        })
+        .await
+    }
+
+    pub(crate) async fn change(&self, id: SubscriptionId, with: Value) {
+        let mut input = serde_json::to_value(self.subscription(id).input).unwrap();
+        merge(&mut input, with);
+        let command = ChangeSubscription {
+            id,
+            version: None,
+            input: serde_json::from_value(input).unwrap(),
         };
-        self.deliveries.changed(stored.id);
-        stored.id
+        let vault = self.vault.clone();
+        let outcome = self
+            .write(move |ctx| change_subscription(ctx, &vault, &command))
+            .await;
+        assert!(matches!(outcome, change_subscription::Outcome::Changed(_)));
+        self.deliveries.changed(id);
     }
 
     /// Appends messages; each key makes one. Answers their positions.
@@ -291,6 +321,13 @@ impl Bench {
         });
         held.await;
     }
+}
+
+fn merge(input: &mut Value, with: Value) {
+    let Value::Object(with) = with else {
+        panic!("fields are an object");
+    };
+    input.as_object_mut().unwrap().extend(with);
 }
 
 fn new_message(topic: &str, key: &str) -> NewMessage {

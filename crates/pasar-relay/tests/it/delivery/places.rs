@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pasar_contracts::api::relay::SubscriptionState;
+use pasar_relay::commands::delete_subscription::{DeleteSubscription, delete_subscription};
 use serde_json::json;
 
 use super::{bench::Bench, double::Double};
@@ -114,9 +115,80 @@ async fn it_holds_the_log_while_too_much_waits_to_be_tried_again() {
 async fn a_new_filter_is_what_it_goes_on_with() {
     let bench = Bench::new();
     let double = Double::new("filter");
-    let with = json!({"data": {"x": 1}});
-    let id = bench.subscribe("double", "filter", with).await;
+    let id = bench
+        .subscribe("double", "filter", json!({"topics": ["other"]}))
+        .await;
     bench.publish(&["", ""]).await;
     bench.quiet(id).await;
     assert!(double.came().is_empty());
+    bench
+        .change(id, json!({"topics": ["client"], "format": "raw"}))
+        .await;
+    bench.publish(&[""]).await;
+    double.wait_for(1).await;
+    // Changing again and again while messages come leaves one courier, and loses nothing.
+    for _ in 0..20 {
+        bench.publish(&["", ""]).await;
+        bench.change(id, json!({"concurrency": 3})).await;
+        bench.change(id, json!({"concurrency": 4})).await;
+    }
+    double.wait_for(41).await;
+    bench.quiet(id).await;
+    let mut came = double.positions();
+    came.sort_unstable();
+    assert_eq!(came, (3..=43).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn one_that_is_deleted_gets_nothing_more_and_leaves_nothing_that_waits() {
+    let bench = Bench::new();
+    let double = Double::answering("deleted", |_| super::double::no());
+    let id = bench.subscribe("double", "deleted", json!({})).await;
+    bench.publish(&[""; 5]).await;
+    bench.until_retrying(id, 5).await;
+    let command = DeleteSubscription { id, version: None };
+    bench
+        .write(move |ctx| delete_subscription(ctx, command))
+        .await;
+    bench.deliveries.changed(id);
+    let other = Double::new("stays");
+    let stays = bench.subscribe("double", "stays", json!({})).await;
+    bench.host.advance(Duration::from_secs(60));
+    bench.publish(&[""; 5]).await;
+    other.wait_for(5).await;
+    bench.quiet(stays).await;
+    assert_eq!(double.came().len(), 5);
+}
+
+#[tokio::test]
+async fn ten_thousand_that_are_idle_cost_a_message_nothing() {
+    const IDLE: usize = 10_000;
+    let bench = Bench::new();
+    let (idle, busy) = (Double::new("ten thousand"), Double::new("one"));
+    bench
+        .subscribe_many("double", "ten thousand", json!({"topics": ["other"]}), IDLE)
+        .await;
+    let bench = bench.restart().await;
+    bench
+        .until("all are attached", |bench| attached(bench) == 10_000)
+        .await;
+    let bench = bench.restart().await;
+    let id = bench.subscribe("double", "one", json!({})).await;
+    for _ in 0..10 {
+        bench.publish(&[""; 100]).await;
+    }
+    busy.wait_for(1_000).await;
+    bench.quiet(id).await;
+    assert!(idle.came().is_empty());
+    // The rows of those that are idle were not touched.
+    let touched = bench.store.read_now(|tx| {
+        tx.query_one(
+            "SELECT COUNT(*) FROM progress WHERE position > 0",
+            &[],
+            |row| row.get::<i64>(0),
+        )
+    });
+    assert_eq!(touched.unwrap(), 1);
+    bench.publish_to("other", &[""]).await;
+    idle.wait_for(IDLE).await;
 }
