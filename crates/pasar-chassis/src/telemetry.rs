@@ -56,6 +56,10 @@ const BUCKETS: [f64; 14] = [
 /// How often what was recorded is folded into the buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// Libraries that repeat each failure of a destination, which its attempts tell already, and print the whole
+/// message with it.
+const QUIET: &str = "lapin=off,rskafka=off";
+
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
@@ -67,7 +71,9 @@ impl Default for LogConfig {
 
 /// Sends logs to standard error, from here on, for the whole process.
 pub fn init_logs(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&config.filter).map_err(|source| TelemetryError::Filter {
+    // What comes first gives way to what the configuration says of the same module.
+    let directives = format!("{QUIET},{}", config.filter);
+    let filter = EnvFilter::try_new(directives).map_err(|source| TelemetryError::Filter {
         filter: config.filter.clone(),
         source,
     })?;
