@@ -69,7 +69,9 @@ impl Place {
             scheme if scheme == encrypted.0 => (true, encrypted.1),
             _ => return refuse(shape),
         };
-        if authority.host().is_empty() || (authority.port().is_some() && uri.port_u16().is_none()) {
+        // http gives no port for one that is none.
+        let behind = authority.as_str().rsplit(']').next().unwrap_or_default();
+        if authority.host().is_empty() || (behind.contains(':') && uri.port_u16().is_none()) {
             return refuse(shape);
         }
         Self::at(

@@ -4,9 +4,15 @@
 
 mod delivered;
 mod end;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 #[cfg(feature = "nats")]
 mod nats;
 mod outage;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 mod suite;
@@ -90,3 +96,9 @@ suite!(redis_stream, redis::Stream);
 suite!(nats_core, nats::Core);
 #[cfg(feature = "nats")]
 suite!(nats_jetstream, nats::JetStream);
+#[cfg(feature = "rabbitmq")]
+suite!(rabbitmq_queue, rabbitmq::Queue);
+#[cfg(feature = "kafka")]
+suite!(kafka_topic, kafka::Topic);
+#[cfg(feature = "mqtt")]
+suite!(mqtt_topic, mqtt::Topic);

@@ -62,7 +62,7 @@ impl About<'_> {
                 )
             }
             ProtocolError::MessageTooLarge | ProtocolError::RecordListTooLarge => failed(
-                "Kafka takes no record so large (message.max.bytes, or max.message.bytes of the topic)",
+                "the record is larger than Kafka takes (message.max.bytes, or max.message.bytes of the topic)",
                 Next::Never,
             ),
             ProtocolError::SaslAuthenticationFailed => self.wrong_credentials(),

@@ -188,7 +188,7 @@ impl Version {
             Err(error) => {
                 out.truncate(before);
                 Err(failed(
-                    format!("the broker takes no packet so large: {error}"),
+                    format!("the packet is larger than the broker takes: {error}"),
                     Next::Never,
                 ))
             }
@@ -378,7 +378,7 @@ impl Login {
                 format!("the broker does not accept the topic {topic}; correct topic"),
                 Next::Retry,
             ),
-            0x95 => failed("the broker takes no message so large", Next::Never),
+            0x95 => failed("the message is larger than the broker takes", Next::Never),
             0x97 => failed("a quota at the broker is used up", Next::Retry),
             other => failed(
                 format!("the broker refused the message: reason 0x{other:02x}"),

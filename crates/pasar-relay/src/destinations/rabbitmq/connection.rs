@@ -239,12 +239,12 @@ impl Connection {
                 if said.contains("message size") =>
             {
                 failed(
-                    format!("RabbitMQ takes no message so large: {said}"),
+                    format!("the message is larger than RabbitMQ takes: {said}"),
                     Next::Never,
                 )
             }
             AMQPErrorKind::Soft(AMQPSoftError::CONTENTTOOLARGE) => failed(
-                format!("RabbitMQ takes no message so large: {said}"),
+                format!("the message is larger than RabbitMQ takes: {said}"),
                 Next::Never,
             ),
             AMQPErrorKind::Soft(_) => {

@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use pasar_relay::{
     destination::{Next, Sent},
-    destinations::{guard::Guard, kafka::Kafka},
+    destinations::kafka::Kafka,
 };
 use pasar_testkit::{probe::soon, servers::Server};
 use rskafka::{
@@ -108,7 +108,7 @@ async fn a_message_becomes_a_record_over_tls_with_its_attributes() {
 }
 
 #[tokio::test]
-async fn a_wrong_certificate_password_mechanism_or_topic_is_named() {
+async fn a_wrong_mechanism_topic_or_partition_is_named() {
     let Some(server) = Server::shared(NAME).await else {
         return;
     };
@@ -116,15 +116,6 @@ async fn a_wrong_certificate_password_mechanism_or_topic_is_named() {
     make_topic(&server, &topic, 2).await;
     let parcel = raw("msg-1", None, "halo");
     for (wrong, said) in [
-        (
-            json!({"brokers": [format!("localhost:{}", server.tls_port)], "tls": true,
-                "ca": server.other_ca}),
-            "give the certificate of the authority that signed it as ca",
-        ),
-        (
-            json!({"password": "not-it-hunter2"}),
-            "correct username, password and sasl",
-        ),
         (
             json!({"sasl": "SCRAM-SHA-512"}),
             "correct username, password and sasl",
@@ -142,7 +133,6 @@ async fn a_wrong_certificate_password_mechanism_or_topic_is_named() {
         let destination = open(&Kafka, &settings(&server, &wrong));
         let (detail, next) = failed(destination.send(&parcel).await);
         assert!(detail.contains(said), "{detail}");
-        assert!(!detail.contains("hunter2"), "{detail}");
         assert_eq!(next, Next::Retry);
     }
 }
@@ -193,57 +183,6 @@ async fn keys_keep_their_partition_and_order_and_records_without_one_are_spread(
     }
     assert_eq!(last.len(), 7);
     assert_eq!(without_key, [100; 3]);
-}
-
-#[tokio::test]
-async fn a_record_that_is_too_large_is_never_tried_again_and_hurts_no_other() {
-    let Some(server) = Server::shared(NAME).await else {
-        return;
-    };
-    let topic = fresh("large");
-    make_topic(&server, &topic, 1).await;
-    let destination = open(&Kafka, &settings(&server, &json!({"topic": topic})));
-    let large = raw("msg-large", None, &"x".repeat(2 * 1024 * 1024));
-    let small = raw("msg-small", None, "halo");
-    let (large, small) = tokio::join!(destination.send(&large), destination.send(&small));
-    let (detail, next) = failed(large);
-    assert!(detail.contains("takes no record so large"), "{detail}");
-    assert_eq!(next, Next::Never);
-    assert_delivered(&small);
-    let records = records(&server, &topic, 0, 1).await;
-    assert_eq!(&got(&records[0]).body[..], b"halo");
-}
-
-#[tokio::test]
-async fn a_server_that_is_down_is_unreachable_soon_and_found_again() {
-    let Some(server) = Server::alone(NAME).await else {
-        return;
-    };
-    let topic = fresh("outage");
-    make_topic(&server, &topic, 1).await;
-    let destination = open(&Kafka, &settings(&server, &json!({"topic": topic})));
-    assert_delivered(&destination.send(&raw("msg-1", None, "before")).await);
-    server.stop().await;
-    for _ in 0..3 {
-        let parcel = raw("msg-2", None, "while down");
-        let sent = tokio::time::timeout(Duration::from_secs(3), destination.send(&parcel)).await;
-        assert!(matches!(sent, Ok(Sent::Unreachable(_))), "{sent:?}");
-    }
-    server.start().await;
-    assert_delivered(&destination.send(&raw("msg-3", None, "after")).await);
-}
-
-#[tokio::test]
-async fn the_guard_is_asked_about_each_broker() {
-    let Some(server) = Server::shared(NAME).await else {
-        return;
-    };
-    let settings = object(&settings(&server, &json!({"topic": "any"})));
-    let mut closed = network();
-    closed.guard = Guard::closed(Vec::new());
-    let destination = Kafka.open(&settings, &closed).unwrap();
-    let (detail, _) = failed(destination.send(&raw("msg-1", None, "halo")).await);
-    assert!(detail.contains("relay.allowed_networks"), "{detail}");
 }
 
 #[test]

@@ -4,10 +4,7 @@ use lapin::{
     options::{BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::FieldTable,
 };
-use pasar_relay::{
-    destination::{Next, Sent},
-    destinations::{guard::Guard, rabbitmq::RabbitMq},
-};
+use pasar_relay::{destination::Next, destinations::rabbitmq::RabbitMq};
 use pasar_testkit::{probe::soon, servers::Server};
 use serde_json::{Value, json};
 
@@ -144,20 +141,12 @@ async fn a_message_reaches_a_queue_over_tls_with_its_attributes() {
 }
 
 #[tokio::test]
-async fn a_wrong_certificate_password_or_vhost_is_named() {
+async fn a_vhost_exchange_or_queue_that_is_missing_is_named() {
     let Some(server) = Server::shared(NAME).await else {
         return;
     };
     let parcel = raw("msg-1", None, "halo");
     for (wrong, said) in [
-        (
-            json!({"url": format!("amqps://localhost:{}", server.tls_port), "ca": server.other_ca}),
-            "give the certificate of the authority that signed it as ca",
-        ),
-        (
-            json!({"password": "not-it-hunter2"}),
-            "correct username and password",
-        ),
         (json!({"vhost": "nowhere"}), "correct vhost"),
         (
             json!({"exchange": "no-such-exchange"}),
@@ -175,7 +164,6 @@ async fn a_wrong_certificate_password_or_vhost_is_named() {
         let destination = open(&RabbitMq, &settings(&server, &wrong));
         let (detail, next) = failed(destination.send(&parcel).await);
         assert!(detail.contains(said), "{detail}");
-        assert!(!detail.contains("hunter2"), "{detail}");
         assert_eq!(next, Next::Retry);
     }
 }
@@ -212,60 +200,6 @@ async fn of_many_in_flight_exactly_the_unroutable_fail() {
     came.sort();
     wanted.sort();
     assert_eq!(came, wanted);
-}
-
-#[tokio::test]
-async fn a_message_that_is_too_large_is_never_tried_again_and_hurts_no_other() {
-    let Some(server) = Server::shared(NAME).await else {
-        return;
-    };
-    let queue = fresh("large");
-    let reader = Reader::of(&server).await;
-    let mut consumer = reader.queue(&queue).await;
-    let destination = open(&RabbitMq, &settings(&server, &json!({"queue": queue})));
-    let large = raw("msg-large", None, &"x".repeat(2 * 1024 * 1024));
-    let small = raw("msg-small", None, "halo");
-    let (large, small) = tokio::join!(destination.send(&large), destination.send(&small));
-    let (detail, next_step) = failed(large);
-    assert!(detail.contains("takes no message so large"), "{detail}");
-    assert_eq!(next_step, Next::Never);
-    assert_delivered(&small);
-    assert_eq!(&next(&mut consumer).await.body[..], b"halo");
-}
-
-#[tokio::test]
-async fn a_server_that_is_down_is_unreachable_at_once_and_found_again() {
-    let Some(server) = Server::alone(NAME).await else {
-        return;
-    };
-    let queue = fresh("outage");
-    let destination = open(&RabbitMq, &settings(&server, &json!({"queue": queue})));
-    {
-        let reader = Reader::of(&server).await;
-        let _ = reader.queue(&queue).await;
-        assert_delivered(&destination.send(&raw("msg-1", None, "before")).await);
-    }
-    server.stop().await;
-    for _ in 0..3 {
-        let parcel = raw("msg-2", None, "while down");
-        let sent = soon("an answer", destination.send(&parcel)).await;
-        assert!(matches!(sent, Sent::Unreachable(_)), "{sent:?}");
-    }
-    server.start().await;
-    assert_delivered(&destination.send(&raw("msg-3", None, "after")).await);
-}
-
-#[tokio::test]
-async fn the_guard_is_asked_where_the_socket_connects() {
-    let Some(server) = Server::shared(NAME).await else {
-        return;
-    };
-    let settings = object(&settings(&server, &json!({"queue": "any"})));
-    let mut closed = network();
-    closed.guard = Guard::closed(Vec::new());
-    let destination = RabbitMq.open(&settings, &closed).unwrap();
-    let (detail, _) = failed(destination.send(&raw("msg-1", None, "halo")).await);
-    assert!(detail.contains("relay.allowed_networks"), "{detail}");
 }
 
 #[test]
