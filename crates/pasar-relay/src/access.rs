@@ -2,6 +2,7 @@
 
 use pasar_chassis::{identity::Identity, problem::Problem};
 use pasar_contracts::{api::users::Role, problem::ProblemType};
+use pasar_store::cause::Actor;
 use pasar_types::id::UserId;
 
 use crate::topic::{self, Pattern};
@@ -21,13 +22,16 @@ pub(crate) fn publish(identity: &Identity, topic: &str) -> Result<(), Problem> {
             .detail("only the service itself writes to this topic"));
     }
     let allowed = identity.has(Role::Admin)
+        || is_integrating(identity)
         || scopes(identity, "publish:").any(|pattern| pattern.matches(topic));
     refuse_unless(allowed, identity, &format!("publish:{topic}"))
 }
 
 /// Refuses who may not post to any topic.
 pub(crate) fn publish_something(identity: &Identity) -> Result<(), Problem> {
-    let allowed = identity.has(Role::Admin) || scopes(identity, "publish:").next().is_some();
+    let allowed = identity.has(Role::Admin)
+        || is_integrating(identity)
+        || scopes(identity, "publish:").next().is_some();
     refuse_unless(allowed, identity, "publish:<topic>")
 }
 
@@ -35,6 +39,7 @@ pub(crate) fn publish_something(identity: &Identity) -> Result<(), Problem> {
 pub(crate) fn subscribe(identity: &Identity, wanted: &Pattern) -> Result<Reading, Problem> {
     let staff = [Role::Admin, Role::Staff];
     if staff.iter().any(|role| identity.has(*role))
+        || is_integrating(identity)
         || scopes(identity, "subscribe:").any(|pattern| pattern.covers(wanted))
     {
         return Ok(Reading::All);
@@ -46,14 +51,39 @@ pub(crate) fn subscribe(identity: &Identity, wanted: &Pattern) -> Result<Reading
             Ok(Reading::OwnOrders(user))
         }
         _ => {
-            let name = match wanted {
-                Pattern::Exactly(topic) => topic.to_string(),
-                Pattern::Below(stem) => format!("{stem}*"),
-                Pattern::All => "*".to_owned(),
-            };
-            refuse_unless(false, identity, &format!("subscribe:{name}"))?;
+            refuse_unless(false, identity, &format!("subscribe:{}", name(wanted)))?;
             Ok(Reading::All)
         }
+    }
+}
+
+/// Refuses who may not have a pattern of topics delivered somewhere. More than reading: it goes on when they are
+/// gone.
+pub(crate) fn deliver(identity: &Identity, wanted: &Pattern) -> Result<(), Problem> {
+    let allowed = identity.has(Role::Admin)
+        || is_integrating(identity)
+        || scopes(identity, "subscribe:").any(|pattern| pattern.covers(wanted));
+    refuse_unless(allowed, identity, &format!("subscribe:{}", name(wanted)))
+}
+
+/// Refuses who may not have anything delivered anywhere.
+pub(crate) fn deliver_something(identity: &Identity) -> Result<(), Problem> {
+    let allowed = identity.has(Role::Admin)
+        || is_integrating(identity)
+        || scopes(identity, "subscribe:").next().is_some();
+    refuse_unless(allowed, identity, "subscribe:<topic>")
+}
+
+/// Whoever logged in as integrator. Keys do what their scopes say.
+fn is_integrating(identity: &Identity) -> bool {
+    identity.has(Role::Integrator) && matches!(identity.actor, Actor::User(_))
+}
+
+fn name(pattern: &Pattern) -> String {
+    match pattern {
+        Pattern::Exactly(topic) => topic.to_string(),
+        Pattern::Below(stem) => format!("{stem}*"),
+        Pattern::All => "*".to_owned(),
     }
 }
 

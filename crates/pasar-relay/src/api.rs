@@ -1,11 +1,16 @@
 //! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
 
+mod actions;
 mod bulk;
+mod dead_letters;
+mod document;
 mod flows;
 mod log;
 mod messages;
 mod sender;
 mod streams;
+mod subscriber;
+mod subscriptions;
 
 use std::sync::Arc;
 
@@ -22,22 +27,24 @@ pub(crate) struct Api {
     pub(crate) config: Config,
     pub(crate) log: Log,
     pub(crate) live: Live,
-    #[expect(dead_code, reason = "routes of subscriptions are to come")]
     pub(crate) vault: Vault,
-    #[expect(dead_code, reason = "routes of subscriptions are to come")]
     pub(crate) deliveries: Deliveries,
 }
 
 /// All routes with their document.
 pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
     let base = openapi::base("relay", "Messages, subscriptions and live streams.");
-    OpenApiRouter::with_openapi(base)
+    let (router, document) = OpenApiRouter::with_openapi(base)
         .merge(flows::routes())
         .merge(messages::routes())
         .merge(streams::routes())
         .merge(log::routes())
+        .merge(subscriptions::routes())
+        .merge(actions::routes())
+        .merge(dead_letters::routes())
         .with_state(api)
-        .split_for_parts()
+        .split_for_parts();
+    (router, document::with_destinations(document))
 }
 
 impl Api {

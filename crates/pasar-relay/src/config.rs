@@ -1,9 +1,12 @@
 //! The service's configuration. The commented defaults stand in the binary's `config.default.toml`.
 
 use ipnet::IpNet;
+use pasar_chassis::service::BootError;
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+use crate::declared::{self, Declared};
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Bytes of one message's data.
@@ -28,9 +31,18 @@ pub struct Config {
     pub allow_private_networks: bool,
     /// Anybody on this machine may post to the topic `client`. `--demo` sets it.
     pub open_client_topic: bool,
+    /// What is delivered where, besides what is subscribed over the API. Each is known by its `name`.
+    pub subscriptions: Vec<Declared>,
 }
 
 const DAY_S: u64 = 24 * 60 * 60;
+
+impl Config {
+    /// Refuses what cannot work, before anything is opened.
+    pub fn check(&self) -> Result<(), BootError> {
+        declared::check(&self.subscriptions)
+    }
+}
 
 impl Default for Config {
     fn default() -> Self {
@@ -47,6 +59,7 @@ impl Default for Config {
             allowed_networks: Vec::new(),
             allow_private_networks: false,
             open_client_topic: false,
+            subscriptions: Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod config;
+pub mod declared;
 pub mod delivery;
 pub mod destination;
 pub mod destinations;
@@ -60,6 +61,8 @@ pub async fn start(
     feeds: &Feeds,
     config: Config,
 ) -> Result<Running, BootError> {
+    let vault = Vault::new(host.keyring.clone());
+    declared::apply(&store, &vault, &config.subscriptions).await?;
     let log = Log::open(store.clone())?;
     for (publisher, feed) in feeds {
         let epoch = feed.head().await?.epoch;
@@ -73,7 +76,6 @@ pub async fn start(
         );
     }
     let live = Live::start(host, log.clone());
-    let vault = Vault::new(host.keyring.clone());
     let network = Network::new(&config);
     let deliveries = Deliveries::start(host, log.clone(), &config, vault.clone(), network)?;
     retention::spawn(host, store, deliveries.clone(), &config);

@@ -22,6 +22,7 @@ const NOT_CONFIGURATION: &[&str] = &[
     "PASAR_KEY",
     "PASAR_KEYRING",
     "PASAR_URL",
+    "PASAR_WEBHOOK_SECRET",
 ];
 
 #[derive(Clone, Debug, Deserialize)]
@@ -81,6 +82,7 @@ impl Config {
         config.users.check()?;
         config.orders.check()?;
         config.payments.check()?;
+        config.relay.check()?;
         Ok(config)
     }
 }

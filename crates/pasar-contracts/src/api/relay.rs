@@ -123,6 +123,43 @@ pub struct MessagesQuery {
     pub cursor: Option<String>,
 }
 
+/// A structured CloudEvent (1.0.2, JSON) as it is sent. Further attributes are kept: strings, booleans and integers
+/// under names of lower-case letters and digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CloudEventInput {
+    #[schema(pattern = "^1\\.0$", example = "1.0")]
+    pub specversion: String,
+    /// Unique in its topic.
+    #[schema(min_length = 1, example = "sale-1")]
+    pub id: String,
+    #[schema(min_length = 1, example = "/till/2")]
+    pub source: String,
+    #[serde(rename = "type")]
+    #[schema(min_length = 1, example = "item.sold")]
+    pub event_type: String,
+    /// `client` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "client")]
+    pub topic: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// Messages with the same key can be delivered in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitionkey: Option<String>,
+    /// `application/json` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacontenttype: Option<String>,
+    /// Any JSON; a string where `datacontenttype` is no JSON.
+    #[serde(default)]
+    #[schema(value_type = Value)]
+    pub data: Value,
+    /// Instead of `data`, for bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+}
+
 /// A message as a structured CloudEvent (1.0.2, JSON), with the attributes that its sender added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CloudEvent {
@@ -324,7 +361,8 @@ pub struct Subscription {
     pub state: SubscriptionState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_because: Option<DisableReason>,
-    /// Who made it: `user:usr_..`, `key:key_..`, `operator` for one declared in the configuration.
+    /// Whose it is: the account that made it, by itself or with a key (`user:usr_..`); `operator` for one that
+    /// the configuration declares.
     pub owner: String,
     /// Secrets that are set, by their place in `destination`.
     pub secrets: Vec<String>,
@@ -339,6 +377,17 @@ pub struct Subscription {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
     pub created_at: Timestamp,
+}
+
+/// A new subscription.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedSubscription {
+    #[serde(flatten)]
+    pub subscription: Subscription,
+    /// What deliveries are signed with, where the client gave no secret of its own. It is shown here only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub secret: Option<String>,
 }
 
 /// One try to deliver one message.
@@ -402,6 +451,22 @@ pub enum ReplayInput {
 pub struct ReplayAccepted {
     /// Deliveries that were scheduled at once; a range or time goes on in the background.
     pub scheduled: u64,
+}
+
+/// Dead letters of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLettersInput {
+    pub subscription: SubscriptionId,
+    /// Their positions in the log; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 1000)]
+    pub positions: Option<Vec<i64>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeadLettersDiscarded {
+    pub discarded: u64,
 }
 
 /// Narrows lists of attempts and dead letters.

@@ -16,7 +16,7 @@ use pasar_chassis::{
 };
 use pasar_contracts::{
     api::relay::{
-        Accepted, CloudEvent, MessageAccepted, MessageInput, MessagesAccepted, SendQuery,
+        Accepted, CloudEventInput, MessageAccepted, MessageInput, MessagesAccepted, SendQuery,
     },
     problem::ProblemType,
 };
@@ -53,9 +53,9 @@ const ENVELOPE_BYTES: usize = 32 * 1024;
     params(SendQuery),
     request_body(content(
         (MessageInput = "application/json"),
-        (CloudEvent = "application/cloudevents+json"),
-        (Vec<CloudEvent> = "application/cloudevents-batch+json"),
-        (String = "application/x-ndjson"),
+        (CloudEventInput = "application/cloudevents+json"),
+        (Vec<CloudEventInput> = "application/cloudevents-batch+json"),
+        ("application/x-ndjson"),
     )),
     responses(
         (status = 202, description = "They are durable and on their way.", body = Accepted),
@@ -83,9 +83,9 @@ async fn post_v1_message(
     params(SendQuery),
     request_body(content(
         (MessageInput = "application/json"),
-        (CloudEvent = "application/cloudevents+json"),
-        (Vec<CloudEvent> = "application/cloudevents-batch+json"),
-        (String = "application/x-ndjson"),
+        (CloudEventInput = "application/cloudevents+json"),
+        (Vec<CloudEventInput> = "application/cloudevents-batch+json"),
+        ("application/x-ndjson"),
     )),
     responses(
         (status = 202, description = "They are durable and on their way.", body = Accepted),

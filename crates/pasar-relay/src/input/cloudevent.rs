@@ -246,10 +246,7 @@ impl Extensions {
 
 /// Attributes that the relay gives to every message, whatever came.
 fn is_own(name: &str) -> bool {
-    matches!(
-        name,
-        "position" | "actor" | "epoch" | "sequence" | "keyversion"
-    )
+    matches!(name, "position" | "actor")
 }
 
 impl<'de> Deserialize<'de> for Event<'de> {
@@ -383,7 +380,8 @@ mod tests {
         let chained = json!({"position": "7", "actor": "key:x", "sequence": "9", "keyversion": 2});
         let back = read_back(&chained);
         assert_eq!(back["position"], "0");
-        assert_eq!(back.get("sequence"), None);
+        assert_eq!(back["actor"], "");
+        assert_eq!((&back["sequence"], &back["keyversion"]), (&json!("9"), &json!(2)));
     }
 
     #[test]

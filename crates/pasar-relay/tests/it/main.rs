@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod api_deliveries;
+mod api_subscriptions;
 mod brokers;
+mod declared;
 mod delivery;
 mod destinations;
 mod flows;

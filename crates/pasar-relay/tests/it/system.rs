@@ -11,10 +11,12 @@ use pasar_store::cause::Actor;
 use pasar_testkit::{client::Client, host::TestHost};
 use pasar_types::id::{ApiKeyId, UserId};
 use serde_json::Value;
+use utoipa::openapi::OpenApi;
 
 pub(crate) struct System {
     pub(crate) client: Client,
     pub(crate) router: Router,
+    pub(crate) openapi: OpenApi,
 
     pub(crate) host: TestHost,
 }
@@ -35,6 +37,7 @@ impl System {
         Self {
             client: Client::new(running.router.clone()),
             router: running.router,
+            openapi: running.openapi,
 
             host,
         }
@@ -72,5 +75,15 @@ pub(crate) fn key(scopes: &[&str]) -> Identity {
     };
     identity.roles = vec![Role::Integrator];
     identity.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    identity
+}
+
+/// Another one, of another owner.
+pub(crate) fn other_key(scopes: &[&str]) -> Identity {
+    let mut identity = key(scopes);
+    identity.actor = Actor::ApiKey {
+        key: ApiKeyId::from_bytes([5; 16]),
+        owner: UserId::from_bytes([6; 16]),
+    };
     identity
 }

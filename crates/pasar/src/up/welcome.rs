@@ -47,16 +47,29 @@ fn text(system: &System, data: &Path, demo: Option<&Demo>, took: Duration) -> St
     text
 }
 
-/// Ready-made calls, in the order of an order's life.
+/// Ready-made calls: a message, and in the order of an order's life.
 fn walk(data: &Path, demo: &Demo) -> String {
     let file = data.join(demo_env::FILE_NAME);
     let file = file.display();
-    let product = &demo.product;
-    format!(
-        r#"  The menu is loaded; a key for each role is in {file}. In another terminal:
+    let mut text = format!(
+        r#"  A key for each role is in {file}. In another terminal:
 
     . {file}
-    # order, wait until it is settled, keep its id
+    # follow messages, live (Ctrl-C ends it)
+    curl -sN $PASAR/v1/streams/client -H "Authorization: Bearer $INTEGRATOR"
+    # send one
+    curl -s $PASAR/messages -H "Content-Type: application/json" -d '{{"text":"halo"}}'"#
+    );
+    if let Some(product) = demo.product {
+        text.push('\n');
+        text += &order(product);
+    }
+    text
+}
+
+fn order(product: &str) -> String {
+    format!(
+        r#"    # order, wait until it is settled, keep its id
     ORDER=$(curl -s $PASAR/v1/orders -H "Authorization: Bearer $CUSTOMER" -H "Prefer: wait=5" \
       -H "Idempotency-Key: $(date +%s%N)" -H "Content-Type: application/json" \
       -d '{{"lines":[{{"sku":"{product}","quantity":1}}],"payment":{{"method":"sandbox","token":"tok_ok"}}}}' \

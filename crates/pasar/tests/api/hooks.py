@@ -28,6 +28,14 @@ def operation_id(case):
     return case.operation.definition.raw["operationId"]
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    """One line, whatever it is: it is answered by a line, never by an error of the whole."""
+    if isinstance(value, bytes):
+        return value
+    return (value if isinstance(value, str) else json.dumps(value)).encode(errors="replace")
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     name = operation_id(case)

@@ -257,8 +257,68 @@ class World:
     def listAudit(self, case):
         case.query.clear()
 
+    def sendMessages(self, case):
+        case.query.clear()
+        case.headers = {k: v for k, v in (case.headers or {}).items() if not k.lower().startswith("ce-")}
+        body(case, {"text": "halo"})
+
+    sendMessagesV1 = sendMessages
+
+    def listMessages(self, case):
+        case.query.clear()
+
+    def getMessage(self, case):
+        sent = call("INTEGRATOR", "POST", "/v1/messages", {"topic": "api", "text": "halo"})
+        case.path_parameters.update(topic="api", id=sent["id"])
+
+    def subscriber(self):
+        """Whose subscriptions the role may see."""
+        return self.role if self.role in ("ADMIN", "INTEGRATOR") else "INTEGRATOR"
+
+    def listSubscriptions(self, case):
+        case.query.clear()
+
+    def createSubscription(self, case):
+        body(case, subscription())
+
+    def getSubscription(self, case):
+        made = call(self.subscriber(), "POST", "/v1/subscriptions", subscription())
+        case.path_parameters["id"] = made["id"]
+
+    deleteSubscription = getSubscription
+    pauseSubscription = getSubscription
+    resumeSubscription = getSubscription
+    testSubscription = getSubscription
+
+    def putSubscription(self, case):
+        self.getSubscription(case)
+        body(case, subscription())
+
+    def replaySubscription(self, case):
+        self.getSubscription(case)
+        body(case, {"dead_letters": True})
+
+    def listAttempts(self, case):
+        self.getSubscription(case)
+        case.query.clear()
+
+    def listDeadLetters(self, case):
+        case.query.clear()
+
+    def replayDeadLetters(self, case):
+        made = call(self.subscriber(), "POST", "/v1/subscriptions", subscription())
+        body(case, {"subscription": made["id"]})
+
+    discardDeadLetters = replayDeadLetters
+
     def getProblem(self, case):
         case.path_parameters["slug"] = "forbidden"
+
+
+def subscription():
+    """Nobody listens there, and nothing is sent to that topic."""
+    destination = {"kind": "rest", "url": "http://127.0.0.1:9/hook"}
+    return {"topics": ["nothing"], "destination": destination}
 
 
 def location():

@@ -24,10 +24,14 @@ enum For {
     /// The customer whose order it is, and staff. Others do not learn that there is such an order.
     Owner,
     Staff,
+    /// Whoever reads the log: staff, and keys with a scope for it.
+    Readers,
+    /// Whoever has messages delivered: keys with a scope for them, and admins.
+    Integrators,
     Admins,
 }
 
-const TABLE: [(&str, For); 67] = [
+const TABLE: [(&str, For); 85] = [
     ("GET /", For::Anyone),
     ("GET /.well-known/jwks.json", For::Anyone),
     ("GET /docs", For::Anyone),
@@ -84,6 +88,26 @@ const TABLE: [(&str, For); 67] = [
     ("POST /v1/sandbox/actions/{id}", For::Anyone),
     ("GET /v1/sessions", For::Accounts),
     ("DELETE /v1/sessions/{id}", For::Accounts),
+    // In the demo anybody on this machine may send to the topic `client`.
+    ("POST /messages", For::Anyone),
+    ("GET /v1/dead-letters", For::Integrators),
+    ("POST /v1/dead-letters/discard", For::Integrators),
+    ("POST /v1/dead-letters/replay", For::Integrators),
+    ("GET /v1/messages", For::Readers),
+    ("POST /v1/messages", For::Anyone),
+    ("GET /v1/messages/{topic}/{id}", For::Readers),
+    // As for sending.
+    ("GET /v1/streams/{topic}", For::Anyone),
+    ("GET /v1/subscriptions", For::Integrators),
+    ("POST /v1/subscriptions", For::Integrators),
+    ("DELETE /v1/subscriptions/{id}", For::Integrators),
+    ("GET /v1/subscriptions/{id}", For::Integrators),
+    ("PUT /v1/subscriptions/{id}", For::Integrators),
+    ("GET /v1/subscriptions/{id}/attempts", For::Integrators),
+    ("POST /v1/subscriptions/{id}/pause", For::Integrators),
+    ("POST /v1/subscriptions/{id}/replay", For::Integrators),
+    ("POST /v1/subscriptions/{id}/resume", For::Integrators),
+    ("POST /v1/subscriptions/{id}/test", For::Integrators),
     ("GET /v1/stock/{sku}", For::Staff),
     ("POST /v1/stock/{sku}/adjustments", For::Staff),
     ("POST /v1/stock/{sku}/intakes", For::Staff),
@@ -121,6 +145,8 @@ impl For {
             Self::Buyers => !matches!(caller, Caller::Anonymous | Caller::Integrator),
             Self::Owner => matches!(caller, Caller::Customer | Caller::Staff | Caller::Admin),
             Self::Staff => matches!(caller, Caller::Staff | Caller::Admin),
+            Self::Readers => matches!(caller, Caller::Staff | Caller::Admin | Caller::Integrator),
+            Self::Integrators => matches!(caller, Caller::Admin | Caller::Integrator),
             Self::Admins => caller == Caller::Admin,
         }
     }
@@ -172,6 +198,7 @@ fn concrete(path: &str, order: &Value) -> String {
         .replace("{token}", watch)
         .replace("{slug}", "forbidden")
         .replace("{provider}", "sandbox")
+        .replace("{topic}", "client")
 }
 
 async fn call(api: &Api, operation: &str, order: &Value, with_body: bool) -> u16 {
@@ -185,7 +212,7 @@ async fn call(api: &Api, operation: &str, order: &Value, with_body: bool) -> u16
     } else {
         request
     };
-    if path.ends_with("/events") {
+    if path.ends_with("/events") || path.starts_with("/v1/streams/") {
         // A stream does not end: its head says enough.
         return request.send().await.unwrap().status().as_u16();
     }
