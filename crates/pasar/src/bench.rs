@@ -5,6 +5,7 @@ mod load;
 mod metrics;
 mod orders;
 mod process;
+mod relay;
 mod report;
 mod requests;
 mod store;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 pub(crate) enum Bench {
     /// Orders over HTTP: capacity, latency at a fixed rate, goodput at twice the capacity
     Orders(orders::Args),
+    /// The relay: messages one by one and as lines, deliveries, and what idle subscriptions cost
+    Relay(relay::Args),
     /// The store alone: commands a second by the number that share a commit
     Store(store::Args),
 }
@@ -23,6 +26,11 @@ pub(crate) enum Bench {
 pub(crate) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Orders(args) => orders::run(args).await?,
+        Bench::Relay(args) => {
+            tokio::task::LocalSet::new()
+                .run_until(relay::run(args))
+                .await?
+        }
         Bench::Store(args) => tokio::task::spawn_blocking(move || store::run(&args)).await??,
     }
     Ok(ExitCode::SUCCESS)

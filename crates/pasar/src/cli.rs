@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::ExitCode, thread};
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{bench, check, config, flow, import, replay, sandbox, up, user};
+use crate::{
+    bench, check, config, dead_letters, flow, import, listen, replay, sandbox, send, subscriptions,
+    up, user,
+};
 
 /// Pasar takes an order once and never loses it: stock and money settle exactly once.
 #[derive(Debug, clap::Parser)]
@@ -25,6 +28,16 @@ enum Command {
     Replay(replay::Args),
     /// Show what happened because of one request, what was delivered, and what is still to come
     Flow(flow::Args),
+    /// Send a message, or a line of standard input each
+    Send(send::Args),
+    /// Follow a topic, and forward what comes if asked to
+    Listen(listen::Args),
+    /// Look at, make and change subscriptions
+    #[command(subcommand)]
+    Subscriptions(subscriptions::Command),
+    /// Look at messages that could not be delivered, and deliver them again
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
     /// Hold the services' databases against each other and name what is wrong
     Check(check::Args),
     /// Change accounts on this machine
@@ -57,6 +70,10 @@ impl Cli {
             Command::Replay(args) => one_thread()?.block_on(replay::run(args)),
             Command::Flow(args) => one_thread()?.block_on(flow::run(args)),
             Command::Bench(bench) => one_thread()?.block_on(bench::run(bench)),
+            Command::Send(args) => many_threads()?.block_on(send::run(args)),
+            Command::Listen(args) => many_threads()?.block_on(listen::run(args)),
+            Command::Subscriptions(command) => one_thread()?.block_on(subscriptions::run(command)),
+            Command::DeadLetters(command) => one_thread()?.block_on(dead_letters::run(command)),
             Command::Check(args) => check::run(args),
             Command::User(command) => many_threads()?.block_on(user::run(command)),
             Command::Config => {

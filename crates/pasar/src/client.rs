@@ -4,6 +4,7 @@
 
 mod call;
 mod problem;
+mod stream;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -127,12 +128,7 @@ impl Client {
                 Ok(response) => {
                     let status = response.status();
                     if status.is_success() {
-                        let body = response
-                            .bytes()
-                            .await
-                            .map_err(|error| self.unreadable(error))?;
-                        return serde_json::from_slice(&body)
-                            .map_err(|error| self.unreadable(error));
+                        return self.read(response).await;
                     }
                     match pause_of(&response) {
                         Some(pause) if Instant::now() + pause < start + PATIENCE => {
@@ -186,6 +182,16 @@ impl Client {
                 .body(body.clone());
         }
         request.send().await
+    }
+
+    /// The JSON of a success; an empty one is read as `null`.
+    async fn read<T: DeserializeOwned>(&self, response: reqwest::Response) -> Result<T, CallError> {
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let body = if body.is_empty() { &b"null"[..] } else { &body };
+        serde_json::from_slice(body).map_err(|error| self.unreadable(error))
     }
 
     async fn refusal(&self, response: reqwest::Response) -> CallError {

@@ -24,7 +24,21 @@ impl Call {
         Self::new(Method::PUT, path).body(body)
     }
 
-    /// A POST is only ever sent with an idempotency key: repeating it is then safe.
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    /// A POST that comes to the same when it is repeated, or is sent by [`super::Client::once`].
+    pub(crate) fn act(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    /// The same with a body.
+    pub(crate) fn act_with(path: impl Into<String>, body: &impl Serialize) -> Self {
+        Self::new(Method::POST, path).body(body)
+    }
+
+    /// Any other POST is only ever sent with an idempotency key: repeating it is then safe.
     pub(crate) fn post(
         path: impl Into<String>,
         idempotency_key: impl Into<String>,

@@ -37,6 +37,11 @@ impl Problem {
         }
     }
 
+    /// The same call may succeed later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        matches!(self.status, 429 | 503 | 504)
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND.as_u16()
     }
