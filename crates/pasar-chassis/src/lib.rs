@@ -8,6 +8,8 @@ pub mod config;
 pub mod effects;
 pub mod etag;
 pub mod extract;
+pub mod grpc;
+pub mod handover;
 pub mod health;
 pub mod host;
 pub mod http;

@@ -15,6 +15,8 @@ pub struct Running {
     /// Its routes, as full public paths.
     pub router: Router,
     pub openapi: OpenApi,
+    /// gRPC services that it offers (`pasar.relay.v1.Relay`): their methods are paths below `/` and the name.
+    pub grpc: &'static [&'static str],
 }
 
 /// Why a service did not start.

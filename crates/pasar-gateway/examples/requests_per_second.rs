@@ -95,6 +95,7 @@ async fn start_gateway() -> Result<(SocketAddr, String), Failure> {
             Running {
                 router: users(&pair),
                 openapi: document(&[]),
+                grpc: &[],
             },
         ),
         (
@@ -102,6 +103,7 @@ async fn start_gateway() -> Result<(SocketAddr, String), Failure> {
             Running {
                 router: products(),
                 openapi: document(&["/v1/products"]),
+                grpc: &[],
             },
         ),
     ];

@@ -123,7 +123,7 @@ pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
 }
 
 /// The most general type of a status.
-fn kind(status: StatusCode) -> ProblemType {
+pub(crate) fn kind(status: StatusCode) -> ProblemType {
     let of_status = |kind: &&ProblemType| kind.status() == status.as_u16();
     let general = match status {
         StatusCode::UNPROCESSABLE_ENTITY => Some(ProblemType::ValidationFailed),

@@ -186,7 +186,8 @@ impl Authenticator {
                     () = second.ended() => return,
                     () = tokio::time::sleep(wait) => {}
                 }
-                match this.verify(&credential).await {
+                // Rare, and large: a stream that waits does not hold the place for it.
+                match Box::pin(this.verify(&credential)).await {
                     Ok(again) => current = again,
                     Err(_) => return,
                 }

@@ -81,7 +81,7 @@ impl Cors {
         }
     }
 
-    fn allows(&self, origin: &HeaderValue) -> bool {
+    pub(crate) fn allows(&self, origin: &HeaderValue) -> bool {
         self.all || self.origins.contains(origin)
     }
 }

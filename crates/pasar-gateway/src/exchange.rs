@@ -13,10 +13,13 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version,
     header::{CONNECTION, ORIGIN},
     request::Parts,
+    response::Parts as ResponseParts,
 };
 use hyper::body::Incoming;
 use pasar_chassis::{
     cause::Arrival,
+    grpc,
+    handover::{HandsOver, TakesOver},
     identity::{ClientAddress, Identity},
     problem::Problem,
 };
@@ -39,6 +42,7 @@ use crate::{
     routes::Target,
     server::connection::Connection,
     session_cookie::Step,
+    upgrade,
 };
 
 /// What is remembered of a request until it is answered.
@@ -71,6 +75,7 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let arrival = Arrival::new(&*self.clock, &*self.ids, &parts.headers);
         let flow = arrival.flow.to_string();
+        let is_grpc = grpc::is_grpc(&parts.headers);
         // An error span is there whatever the filter says, and with it the flow of each line.
         let span = tracing::error_span!("request", flow = flow.as_str());
         let mut exchange = Exchange {
@@ -91,7 +96,11 @@ impl Gateway {
             .instrument(span)
             .await;
         let response = match passed {
-            Ok(response) => answer::as_problem(response),
+            Ok(response) if !is_grpc || response.status().is_success() => {
+                answer::as_problem(response)
+            }
+            Ok(response) => grpc::refusal(Problem::new(answer::kind(response.status()))),
+            Err(problem) if is_grpc => grpc::refusal(problem),
             Err(problem) => problem.into_response(),
         };
         let response = if exchange.takes_gzip {
@@ -102,8 +111,8 @@ impl Gateway {
         let (mut head, body) = response.into_parts();
         self.write_fields(&exchange, flow, &mut head.headers);
         self.note(&exchange, head.status);
-        let end = self.stream_end(&exchange, &head.headers);
-        Response::from_parts(head, ResponseBody::new(body, open, end))
+        let end = self.stream_end(&exchange, &head);
+        Response::from_parts(head, ResponseBody::new(body, open, end, is_grpc))
     }
 
     /// Whatever is wrong with a request, its body is let go of in a way that leaves the answer readable.
@@ -157,6 +166,7 @@ impl Gateway {
         let step = Step::of(parts);
         exchange.credential = Credential::read(&parts.headers);
         self.judge_cookie(exchange, parts, step)?;
+        upgrade::check(parts, &exchange.credential, &self.own_origins, &self.cors)?;
         exchange.caller = self.identify(exchange, origin).await?;
         self.count(exchange, parts, origin)?;
         let target = exchange
@@ -167,6 +177,8 @@ impl Gateway {
         parts.extensions.insert(identity);
         parts.extensions.insert(ClientAddress(Some(origin.address)));
         parts.extensions.insert(origin);
+        let hands_over = HandsOver(connection.hands_over());
+        parts.extensions.insert(hands_over);
         parts.extensions.insert(exchange.arrival.clone());
         Ok((target, step))
     }
@@ -324,11 +336,11 @@ impl Gateway {
     }
 
     /// A stream ends with the credentials that opened it.
-    fn stream_end(&self, exchange: &Exchange<'_>, headers: &HeaderMap) -> Option<StreamEnd> {
-        let caller = exchange
-            .caller
-            .as_ref()
-            .filter(|_| answer::is_stream(headers))?;
+    fn stream_end(&self, exchange: &Exchange<'_>, head: &ResponseParts) -> Option<StreamEnd> {
+        let is_stream = answer::is_stream(&head.headers)
+            || grpc::is_grpc(&head.headers)
+            || head.extensions.get::<TakesOver>().is_some();
+        let caller = exchange.caller.as_ref().filter(|_| is_stream)?;
         let secret = exchange.credential.secret()?.to_owned();
         Some(Box::pin(
             self.authenticator.ended(secret, Arc::clone(caller)),

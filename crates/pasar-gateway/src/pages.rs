@@ -100,6 +100,7 @@ pub(crate) fn router(
     Ok(Running {
         router: with_fallbacks(router.with_state(Arc::new(pages))),
         openapi,
+        grpc: &[],
     })
 }
 

@@ -10,6 +10,7 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use pasar_chassis::grpc::{self, Code};
 
 use crate::server::connection::OpenRequest;
 
@@ -20,14 +21,31 @@ pub(crate) struct ResponseBody {
     body: Body,
     request: OpenRequest,
     end: Option<StreamEnd>,
+    /// Whether how it ended is told by trailers.
+    is_grpc: bool,
 }
 
 impl ResponseBody {
-    pub(crate) fn new(body: Body, mut request: OpenRequest, end: Option<StreamEnd>) -> Self {
+    pub(crate) fn new(
+        body: Body,
+        mut request: OpenRequest,
+        end: Option<StreamEnd>,
+        is_grpc: bool,
+    ) -> Self {
         if request.connection.is_http2() {
             request.owe();
         }
-        Self { body, request, end }
+        Self {
+            body,
+            request,
+            end,
+            is_grpc,
+        }
+    }
+
+    /// When the stream has to end, without its body.
+    pub(crate) fn into_end(self) -> Option<StreamEnd> {
+        self.end
     }
 }
 
@@ -45,6 +63,11 @@ impl http_body::Body for ResponseBody {
         {
             this.end = None;
             this.body = Body::empty();
+            if this.is_grpc {
+                let text = "the credentials are not valid any more";
+                let trailers = grpc::trailers(Code::Unauthenticated, Some(text));
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
         }
         let frame = Pin::new(&mut this.body).poll_frame(cx);
         // HTTP/1 blocks at the socket, which is watched there; HTTP/2 blocks at the stream's window.

@@ -37,7 +37,12 @@ impl Routes {
         let mut by_prefix = HashMap::new();
         let mut takes_lines = HashSet::new();
         let mut owners: HashMap<Box<str>, Service> = HashMap::new();
-        for (service, Running { router, openapi }) in services {
+        for (service, running) in services {
+            let Running {
+                router,
+                openapi,
+                grpc,
+            } = running;
             for (path, item) in &openapi.paths.paths {
                 let body = item
                     .post
@@ -46,7 +51,10 @@ impl Routes {
                 if body.is_some_and(|body| body.content.contains_key(LINES)) {
                     takes_lines.insert(path.as_str().into());
                 }
-                let prefix = prefix(path);
+            }
+            let paths = openapi.paths.paths.keys().cloned();
+            for path in paths.chain(grpc.iter().map(|name| format!("/{name}"))) {
+                let prefix = prefix(&path);
                 if prefix == INTERNAL {
                     continue;
                 }
@@ -128,6 +136,7 @@ mod tests {
         Running {
             router: Router::new(),
             openapi,
+            grpc: &[],
         }
     }
 

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     config::{Config, millis},
     gateway::Gateway,
+    handover::{Handover, Rest},
     server::{
         connection::Connection,
         guarded_io::{GuardedIo, Patience, Socket},
@@ -79,7 +80,11 @@ impl Server {
             tokio::select! {
                 biased;
                 () = self.tasks.draining() => break,
-                Some(ended) = connections.join_next(), if !connections.is_empty() => note(ended),
+                Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                    if let Some(rest) = note(ended) {
+                        connections.spawn(go_on(rest));
+                    }
+                }
                 accepted = listener.accept(), if !full => match accepted {
                     Ok((stream, peer)) => {
                         metrics::gauge!("pasar_gateway_connections").increment(1.0);
@@ -94,32 +99,58 @@ impl Server {
         }
         drop(listener);
         while let Some(ended) = connections.join_next().await {
-            note(ended);
+            if let Some(rest) = note(ended) {
+                connections.spawn(go_on(rest));
+            }
         }
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let Ok(socket) = self.secure(stream).await else {
-            return;
-        };
+    /// Serves a connection until it ends, or is handed over: then the rest is a task of its own, as small
+    /// as it needs to be.
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Option<Rest> {
+        let socket = self.secure(stream).await.ok()?;
         let connection = Arc::new(Connection::new(peer));
         let io = GuardedIo::new(socket, Arc::clone(&connection), self.patience);
-        let service = service_fn(|request: Request<Incoming>| {
-            let answer = Arc::clone(&self.gateway).answer(Arc::clone(&connection), request);
-            async move { Ok::<_, Infallible>(answer.await) }
+        let gateway = Arc::clone(&self.gateway);
+        let shared = Arc::clone(&connection);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let connection = Arc::clone(&shared);
+            let answer = Arc::clone(&gateway).answer(Arc::clone(&connection), request);
+            async move {
+                match Handover::of(answer.await) {
+                    Ok(handover) => connection.hand_over(handover),
+                    Err(response) => return Ok::<_, Infallible>(response),
+                }
+                // Not answered by HTTP any more: this is dropped with it.
+                std::future::pending().await
+            }
         });
-        let mut serving = std::pin::pin!(self.http.serve_connection(TokioIo::new(io), service));
-        let ended = tokio::select! {
-            biased;
-            ended = serving.as_mut() => ended,
-            () = self.tasks.draining() => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
+        let mut serving = Box::pin(self.http.serve_connection(TokioIo::new(io), service));
+        let mut drains = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = serving.as_mut() => break ended,
+                () = connection.asked_for() => {
+                    drop(serving);
+                    return self.rest(&connection);
+                }
+                () = self.tasks.draining(), if !drains => {
+                    serving.as_mut().graceful_shutdown();
+                    drains = true;
+                }
             }
         };
         if let Err(error) = ended {
             tracing::debug!(%peer, error, "a connection ended early");
         }
+        None
+    }
+
+    fn rest(&self, connection: &Arc<Connection>) -> Option<Rest> {
+        let (handover, socket) = connection.handed()?;
+        let io = GuardedIo::new(socket, Arc::clone(connection), self.patience);
+        Some(Box::pin(handover.run(Box::new(io))))
     }
 
     /// The TLS handshake, if there is one, within the time for a head.
@@ -133,13 +164,23 @@ impl Server {
     }
 }
 
-fn note(ended: Result<(), tokio::task::JoinError>) {
+async fn go_on(rest: Rest) -> Option<Rest> {
+    rest.await;
+    None
+}
+
+/// Takes note of an end, if it is one.
+fn note(ended: Result<Option<Rest>, tokio::task::JoinError>) -> Option<Rest> {
+    if let Ok(Some(rest)) = ended {
+        return Some(rest);
+    }
     metrics::gauge!("pasar_gateway_connections").decrement(1.0);
     if let Err(error) = ended
         && error.is_panic()
     {
         tracing::error!(%error, "a connection's task panicked");
     }
+    None
 }
 
 /// Heads are timed in `GuardedIo`; hyper's own header timeout counts idle time as well. Its pipeline

@@ -92,5 +92,9 @@ pub async fn start(
         store,
         default_location,
     });
-    Ok(Running { router, openapi })
+    Ok(Running {
+        router,
+        openapi,
+        grpc: &[],
+    })
 }

@@ -107,7 +107,11 @@ pub async fn start(
         catalogue,
     };
     let (router, openapi) = api::routes(Arc::new(api));
-    Ok(Running { router, openapi })
+    Ok(Running {
+        router,
+        openapi,
+        grpc: &[],
+    })
 }
 
 /// Deadlines wait until what happened while the service was down is known, as far as it can be reached.

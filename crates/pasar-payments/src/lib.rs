@@ -94,5 +94,9 @@ pub fn start_with(
         |ctx, kind, key, _| timers::fire(ctx, kind, key),
     );
     let (router, openapi) = api::routes(Api { store, methods });
-    Ok(Running { router, openapi })
+    Ok(Running {
+        router,
+        openapi,
+        grpc: &[],
+    })
 }

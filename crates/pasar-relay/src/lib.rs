@@ -88,5 +88,9 @@ pub async fn start(
         deliveries,
     };
     let (router, openapi) = api::routes(Arc::new(api));
-    Ok(Running { router, openapi })
+    Ok(Running {
+        router,
+        openapi,
+        grpc: &[],
+    })
 }

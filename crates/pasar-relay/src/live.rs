@@ -4,6 +4,7 @@
 //! client takes more, and one that stalls costs nothing but its socket. What many read alike is encoded once.
 
 pub(crate) mod cursor;
+pub(crate) mod direct;
 mod entry;
 pub(crate) mod events;
 mod group;

@@ -81,7 +81,11 @@ pub async fn start(
         store,
         authentication,
     });
-    Ok(Running { router, openapi })
+    Ok(Running {
+        router,
+        openapi,
+        grpc: &[],
+    })
 }
 
 fn no_keys(error: KeysUnavailable) -> BootError {

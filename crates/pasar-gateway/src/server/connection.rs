@@ -11,6 +11,10 @@ use std::{
 };
 
 use http::Version;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{handover::Handover, server::guarded_io::Socket};
 
 /// One client connection. Its counters are hints for timeouts; nothing else hangs on their order.
 pub(crate) struct Connection {
@@ -24,6 +28,18 @@ pub(crate) struct Connection {
     /// When a request last ended, and when an answer last moved: milliseconds since `opened`.
     ended_ms: AtomicU64,
     moved_ms: AtomicU64,
+    /// Whether what was answered before still waits for the client to take it.
+    blocked: AtomicBool,
+    handed_over: AtomicBool,
+    handing: Mutex<Handing>,
+    asked: Notify,
+}
+
+/// What meets when a connection is handed over: the answer that asked for the socket, and the socket.
+#[derive(Default)]
+struct Handing {
+    answer: Option<Handover>,
+    socket: Option<Socket>,
 }
 
 /// A request that is open, from its head to the end of its answer's body, however that ends.
@@ -43,7 +59,47 @@ impl Connection {
             owing: AtomicU32::new(0),
             ended_ms: AtomicU64::new(0),
             moved_ms: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
+            handed_over: AtomicBool::new(false),
+            handing: Mutex::default(),
+            asked: Notify::new(),
         }
+    }
+
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Relaxed);
+    }
+
+    /// Whether an answer may ask for the socket: not by HTTP/2, where others share it, and not while a part
+    /// of an earlier answer would be lost.
+    pub(crate) fn hands_over(&self) -> bool {
+        !self.is_http2() && !self.blocked.load(Relaxed)
+    }
+
+    /// An answer asks for the socket: from now on, whoever holds it gives it back when dropped.
+    pub(super) fn hand_over(&self, answer: Handover) {
+        self.handing.lock().answer = Some(answer);
+        self.handed_over.store(true, Relaxed);
+        self.asked.notify_one();
+    }
+
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Relaxed)
+    }
+
+    /// Resolves once an answer has asked for the socket.
+    pub(super) async fn asked_for(&self) {
+        self.asked.notified().await;
+    }
+
+    pub(super) fn give_back(&self, socket: Socket) {
+        self.handing.lock().socket = Some(socket);
+    }
+
+    /// The answer and the socket, once both are there.
+    pub(super) fn handed(&self) -> Option<(Handover, Socket)> {
+        let mut handing = self.handing.lock();
+        Some((handing.answer.take()?, handing.socket.take()?))
     }
 
     pub(crate) fn begin(self: &Arc<Self>, version: Version) -> OpenRequest {

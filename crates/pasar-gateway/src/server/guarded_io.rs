@@ -22,9 +22,11 @@ use tokio_rustls::server::TlsStream;
 
 use crate::server::connection::Connection;
 
-pub(super) enum Socket {
+pub(crate) enum Socket {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// It was handed over.
+    Gone,
 }
 
 #[derive(Clone, Copy)]
@@ -115,9 +117,12 @@ impl GuardedIo {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.write_since = None;
+            if self.write_since.take().is_some() {
+                self.connection.set_blocked(false);
+            }
             return written;
         }
+        self.connection.set_blocked(true);
         let since = *self.write_since.get_or_insert_with(Instant::now);
         let deadline = since + self.patience.write;
         loop {
@@ -127,6 +132,20 @@ impl GuardedIo {
             }
         }
     }
+}
+
+/// Once an answer has asked for the socket, dropping what reads requests from it frees the socket.
+impl Drop for GuardedIo {
+    fn drop(&mut self) {
+        if self.connection.is_handed_over() {
+            let socket = std::mem::replace(&mut self.socket, Socket::Gone);
+            self.connection.give_back(socket);
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the socket was handed over")
 }
 
 fn timed_out(reason: &'static str) -> io::Error {
@@ -143,10 +162,15 @@ impl AsyncRead for GuardedIo {
         let read = match &mut this.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
             Socket::Tls(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Socket::Gone => Poll::Ready(Ok(())),
         };
         if read.is_ready() {
             this.note_read();
             return read;
+        }
+        // Who took the socket over decides how long it waits for its client.
+        if this.connection.is_handed_over() {
+            return Poll::Pending;
         }
         this.poll_read_guard(cx).map(Err)
     }
@@ -161,6 +185,7 @@ impl AsyncWrite for GuardedIo {
         let written = match &mut self.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
             Socket::Tls(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Socket::Gone => return Poll::Ready(Err(gone())),
         };
         self.guard_write(written, cx)
     }
@@ -173,6 +198,7 @@ impl AsyncWrite for GuardedIo {
         let written = match &mut self.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Socket::Tls(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Socket::Gone => return Poll::Ready(Err(gone())),
         };
         self.guard_write(written, cx)
     }
@@ -181,6 +207,7 @@ impl AsyncWrite for GuardedIo {
         match &self.socket {
             Socket::Plain(socket) => socket.is_write_vectored(),
             Socket::Tls(socket) => socket.is_write_vectored(),
+            Socket::Gone => false,
         }
     }
 
@@ -192,6 +219,7 @@ impl AsyncWrite for GuardedIo {
                 let flushed = Pin::new(socket).poll_flush(cx);
                 self.guard_write(flushed, cx)
             }
+            Socket::Gone => Poll::Ready(Err(gone())),
         }
     }
 
@@ -199,6 +227,7 @@ impl AsyncWrite for GuardedIo {
         let shut = match &mut self.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Socket::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
+            Socket::Gone => return Poll::Ready(Ok(())),
         };
         self.guard_write(shut, cx)
     }

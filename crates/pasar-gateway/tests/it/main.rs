@@ -7,6 +7,7 @@ mod cookies;
 mod cors;
 mod drain;
 mod forwarding;
+mod handover;
 mod pages;
 mod rate_limits;
 mod routing;

@@ -7,13 +7,14 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use http::{
     HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use pasar_chassis::{
     extract::{LastEventId, Path, Query},
+    handover::{HandsOver, TakesOver},
     identity::{ClientAddress, Identity},
     openapi::CommonProblems,
     problem::Problem,
@@ -24,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::Api;
 use crate::{
     access::{self, Reading},
-    live::{events::EventStream, interest::Interest},
+    live::{direct, events::EventStream, interest::Interest},
     topic::Pattern,
 };
 
@@ -52,6 +53,7 @@ async fn stream_topic(
     State(api): State<Arc<Api>>,
     identity: Identity,
     address: ClientAddress,
+    HandsOver(hands_over): HandsOver,
     Path(topic): Path<String>,
     LastEventId(last): LastEventId,
     Query(query): Query<StreamQuery>,
@@ -66,7 +68,7 @@ async fn stream_topic(
     };
     let format = query.format.unwrap_or(Format::Cloudevents);
     let events = EventStream::new(&api.host, &api.live, interest, format, start)?;
-    Ok(respond(&api, events))
+    Ok(respond(&api, events, hands_over))
 }
 
 /// The pattern, and how much of it the caller may read.
@@ -120,17 +122,18 @@ fn start(text: Option<&str>) -> Result<Start, Problem> {
     }
 }
 
-fn respond(api: &Api, events: EventStream) -> Response {
-    let tasks = api.host.tasks.clone();
-    let pieces = stream::unfold(events, async |mut events| {
-        let pieces = events.next().await?;
-        let pieces = pieces.into_iter().map(Ok::<_, Infallible>);
-        Some((stream::iter(pieces), events))
-    });
-    let body = pieces
-        .flatten()
-        .take_until(async move { tasks.draining().await });
-    let mut response = Body::from_stream(body).into_response();
+/// On the client's socket if it can be had, which is cheaper; as a body otherwise.
+fn respond(api: &Api, events: EventStream, hands_over: bool) -> Response {
+    let mut response = if hands_over {
+        let tasks = api.host.tasks.clone();
+        let mut response = ().into_response();
+        let takes_over = TakesOver::new(|socket, ended| direct::run(events, socket, ended, tasks));
+        response.extensions_mut().insert(takes_over);
+        response
+    } else {
+        let frames = events.into_stream(&api.host.tasks).map(Ok::<_, Infallible>);
+        Body::from_stream(frames).into_response()
+    };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

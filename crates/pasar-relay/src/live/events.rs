@@ -3,8 +3,10 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use pasar_chassis::{host::Host, problem::Chain, sse::HEARTBEAT};
 use pasar_contracts::api::relay::{Format, Start};
+use pasar_feed::tasks::Tasks;
 use pasar_store::fault::Fault;
 use pasar_types::time::Timestamp;
 
@@ -76,6 +78,18 @@ impl EventStream {
                 }
             }
         }
+    }
+
+    /// All of it, one piece after the other, until the process drains.
+    pub(crate) fn into_stream(self, tasks: &Tasks) -> impl Stream<Item = Bytes> + Send + use<> {
+        let tasks = tasks.clone();
+        let pieces = stream::unfold(self, async |mut events| {
+            let pieces = events.next().await?;
+            Some((stream::iter(pieces), events))
+        });
+        pieces
+            .flatten()
+            .take_until(async move { tasks.draining().await })
     }
 
     /// Waits for the bell; true if a heartbeat is due instead.

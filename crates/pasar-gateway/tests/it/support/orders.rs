@@ -18,17 +18,24 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE, UPGRADE},
+};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use pasar_chassis::{
     cause::RequestCause,
+    handover::{HandsOver, Socket, TakesOver},
     identity::{ClientAddress, Identity},
     problem::with_fallbacks,
     service::Running,
 };
 use serde_json::{Value, json};
-use tokio::sync::{Notify, broadcast};
+use tokio::{
+    io::AsyncWriteExt,
+    sync::{Notify, broadcast},
+};
 use utoipa::openapi::{
     Content, HttpMethod, path::OperationBuilder, request_body::RequestBodyBuilder,
 };
@@ -91,6 +98,7 @@ pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
         .route("/v1/orders/echo", get(echo).post(echo))
         .route("/v1/orders/stream", get(ticks))
         .route("/v1/orders/flood", get(flood))
+        .route("/v1/orders/taken", get(taken).post(taken))
         .route("/v1/orders/held", get(held))
         .route("/v1/orders/panic", get(panics))
         .route("/v1/orders/long", get(long))
@@ -129,6 +137,7 @@ pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
     Running {
         router: with_fallbacks(router),
         openapi,
+        grpc: &[],
     }
 }
 
@@ -185,6 +194,44 @@ async fn ticks(State(orders): Orders) -> impl IntoResponse {
             .chain(events)
             .map(|text| Ok::<_, Infallible>(Event::default().data(text))),
     )
+}
+
+/// The ticks again, on the client's socket if it can be had. A WebSocket only by its first answer.
+async fn taken(
+    State(orders): Orders,
+    HandsOver(hands_over): HandsOver,
+    headers: HeaderMap,
+) -> Response {
+    if !hands_over {
+        return "not handed over".into_response();
+    }
+    let (mut ticks, open) = (orders.ticks.subscribe(), Open::new(&orders));
+    let mut ticking = async move |mut socket: Socket| {
+        while let Ok(tick) = ticks.recv().await {
+            socket.write_all(tick.as_bytes()).await.unwrap();
+            socket.flush().await.unwrap();
+        }
+    };
+    let takes_over = TakesOver::new(async move |socket, ended| {
+        let _open = open;
+        tokio::select! {
+            () = ended => {}
+            () = ticking(socket) => {}
+        }
+    });
+    let mut response = match headers.get(UPGRADE) {
+        Some(protocol) => (
+            StatusCode::SWITCHING_PROTOCOLS,
+            [
+                (UPGRADE, protocol.clone()),
+                (CONNECTION, HeaderValue::from_static("upgrade")),
+            ],
+        )
+            .into_response(),
+        None => ().into_response(),
+    };
+    response.extensions_mut().insert(takes_over);
+    response
 }
 
 /// More than anybody reads.

@@ -97,6 +97,7 @@ pub(crate) fn running(users: Arc<FakeUsers>) -> Running {
     Running {
         router,
         openapi: document("users", &paths),
+        grpc: &[],
     }
 }
 
