@@ -109,7 +109,7 @@ fn operation_defects(
     }
     if !responses
         .keys()
-        .any(|status| status.starts_with(['2', '3']))
+        .any(|status| status.starts_with(['2', '3']) || status == "101")
     {
         found.push(format!("{name} has no response that is a success"));
     }

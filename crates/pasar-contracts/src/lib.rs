@@ -7,4 +7,5 @@ pub mod api;
 pub mod envelope;
 pub mod event;
 pub mod events;
+pub mod grpc;
 pub mod problem;

@@ -5,12 +5,14 @@ mod bulk;
 mod dead_letters;
 mod document;
 mod flows;
+mod grpc;
 mod log;
 mod messages;
 mod sender;
 mod streams;
 mod subscriber;
 mod subscriptions;
+mod ws;
 
 use std::sync::Arc;
 
@@ -42,9 +44,11 @@ pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
         .merge(subscriptions::routes())
         .merge(actions::routes())
         .merge(dead_letters::routes())
-        .with_state(api)
+        .merge(ws::routes())
+        .with_state(Arc::clone(&api))
         .split_for_parts();
-    (router, document::with_destinations(document))
+    let calls = grpc::routes(api, router.clone());
+    (router.merge(calls), document::with_destinations(document))
 }
 
 impl Api {

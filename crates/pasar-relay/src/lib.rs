@@ -91,6 +91,6 @@ pub async fn start(
     Ok(Running {
         router,
         openapi,
-        grpc: &[],
+        grpc: &[pasar_contracts::grpc::RELAY],
     })
 }

@@ -5,12 +5,15 @@
 
 pub(crate) mod cursor;
 pub(crate) mod direct;
-mod entry;
+pub(crate) mod entry;
 pub(crate) mod events;
-mod group;
+pub(crate) mod group;
 mod hub;
 pub(crate) mod interest;
+mod message_frame;
+mod protobuf;
 pub(crate) mod sse;
+pub(crate) mod websocket;
 
 pub(crate) use hub::Live;
 

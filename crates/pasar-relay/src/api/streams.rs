@@ -25,7 +25,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::Api;
 use crate::{
     access::{self, Reading},
-    live::{direct, events::EventStream, interest::Interest},
+    live::{
+        direct,
+        events::{EventStream, Form},
+        interest::Interest,
+    },
     topic::Pattern,
 };
 
@@ -67,7 +71,7 @@ async fn stream_topic(
         None => start(query.start.as_deref())?,
     };
     let format = query.format.unwrap_or(Format::Cloudevents);
-    let events = EventStream::new(&api.host, &api.live, interest, format, start)?;
+    let events = EventStream::new(&api.host, &api.live, interest, Form::Sse(format), start)?;
     Ok(respond(&api, events, hands_over))
 }
 
@@ -93,10 +97,13 @@ pub(super) fn admit(
 }
 
 fn types(list: &str) -> Result<Vec<Pattern>, Problem> {
-    let names = list
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
+    let names = list.split(',').map(str::trim);
+    type_patterns(names.filter(|name| !name.is_empty()))
+}
+
+pub(super) fn type_patterns<'n>(
+    names: impl Iterator<Item = &'n str>,
+) -> Result<Vec<Pattern>, Problem> {
     let types: Result<Vec<_>, _> = names.map(Pattern::parse).collect();
     let types = types.map_err(|error| Problem::invalid_field("types", error.to_string()))?;
     if types.len() > MAX_PATTERNS {

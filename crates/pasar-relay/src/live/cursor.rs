@@ -114,6 +114,32 @@ impl Cursor {
         Ok(Taken::Some(frames))
     }
 
+    /// The next frames, so many at most, each with its position.
+    pub(crate) fn take_single(&mut self, most: usize) -> Result<Taken<(i64, Bytes)>, Fault> {
+        if let Some(gap) = self.gap.take() {
+            return Ok(Taken::Gap(gap));
+        }
+        let single =
+            |entry: &Entry, encoding: &Encoding| (entry.message.position, entry.frame(encoding));
+        let Some(segments) = self.group.after(self.after) else {
+            return self.catch_up(most, |messages, encoding| {
+                let entries = messages.into_iter().map(Entry::new);
+                entries.map(|entry| single(&entry, encoding)).collect()
+            });
+        };
+        let entries = segments.iter().flat_map(|segment| segment.entries.iter());
+        let frames: Vec<_> = entries
+            .filter(|entry| entry.message.position > self.after)
+            .take(most)
+            .map(|entry| single(entry, &self.group.encoding))
+            .collect();
+        let Some((position, _)) = frames.last() else {
+            return Ok(Taken::Nothing);
+        };
+        self.after = *position;
+        Ok(Taken::Some(frames))
+    }
+
     /// Reads a page of the log. Answers what it made of the messages that are wanted.
     fn catch_up<T>(
         &mut self,

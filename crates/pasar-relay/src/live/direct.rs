@@ -71,8 +71,8 @@ async fn gone(socket: &mut Socket) {
 }
 
 /// Sends pieces with as few writes as it takes.
-pub(super) fn poll_send(
-    socket: &mut Socket,
+pub(crate) fn poll_send(
+    socket: &mut (impl AsyncWrite + Unpin),
     pieces: &mut Vec<Bytes>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {

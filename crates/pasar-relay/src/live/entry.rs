@@ -5,18 +5,24 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use pasar_contracts::api::relay::Format;
 
-use super::sse;
+use super::{message_frame, protobuf, sse, websocket};
 use crate::message::Message;
 
 pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
     sse: [OnceLock<Bytes>; FORMATS],
+    /// What WebSocket frames end with, whatever the subscription is called.
+    json: [OnceLock<Bytes>; FORMATS],
+    protobuf: OnceLock<Bytes>,
 }
 
 /// The form in which a group of readers gets messages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Encoding {
     Sse(Format),
+    /// With the client's name for the subscription.
+    WebSocket(Arc<str>, Format),
+    Protobuf,
 }
 
 const FORMATS: usize = 3;
@@ -26,6 +32,8 @@ impl Entry {
         Self {
             message,
             sse: Default::default(),
+            json: Default::default(),
+            protobuf: OnceLock::new(),
         }
     }
 
@@ -33,6 +41,15 @@ impl Entry {
         match encoding {
             Encoding::Sse(format) => self.sse[index(*format)]
                 .get_or_init(|| sse::event(&self.message, *format))
+                .clone(),
+            Encoding::WebSocket(id, format) => {
+                let rest = self.json[index(*format)]
+                    .get_or_init(|| message_frame::rest(&self.message, *format));
+                websocket::text(&message_frame::begin(id), rest)
+            }
+            Encoding::Protobuf => self
+                .protobuf
+                .get_or_init(|| protobuf::message(&self.message))
                 .clone(),
         }
     }

@@ -1,4 +1,4 @@
-//! A stream of server-sent events: what a reader takes, heartbeats in between, until it is dropped.
+//! A stream of events, server-sent or of gRPC: what a reader takes, heartbeats in between.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -11,15 +11,23 @@ use pasar_store::fault::Fault;
 use pasar_types::time::Timestamp;
 
 use super::{
-    cursor::{Cursor, Taken},
+    cursor::{Cursor, Gap, Taken},
     entry::Encoding,
     group::Bell,
     hub::Live,
     interest::Interest,
-    sse,
+    protobuf, sse,
 };
 
+/// The form of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Sse(Format),
+    Protobuf,
+}
+
 pub(crate) struct EventStream {
+    form: Form,
     cursor: Cursor,
     bell: Bell,
     host: Host,
@@ -29,19 +37,24 @@ pub(crate) struct EventStream {
     timer: Option<Timer>,
 }
 
-type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl EventStream {
     pub(crate) fn new(
         host: &Host,
         live: &Live,
         interest: Interest,
-        format: Format,
+        form: Form,
         start: Start,
     ) -> Result<Self, Fault> {
         let bell = Bell::default();
-        let cursor = live.join(interest, Encoding::Sse(format), start, Arc::clone(&bell))?;
+        let encoding = match form {
+            Form::Sse(format) => Encoding::Sse(format),
+            Form::Protobuf => Encoding::Protobuf,
+        };
+        let cursor = live.join(interest, encoding, start, Arc::clone(&bell))?;
         Ok(Self {
+            form,
             cursor,
             bell,
             sent_at: host.clock.now(),
@@ -57,7 +70,7 @@ impl EventStream {
         if !self.begun {
             // Shows where it begins: one that breaks before its first event resumes from there.
             self.begun = true;
-            return Some(vec![sse::heartbeat(self.cursor.position())]);
+            return Some(vec![self.form.place(self.cursor.position())]);
         }
         loop {
             match self.cursor.take_frames() {
@@ -65,11 +78,11 @@ impl EventStream {
                     self.sent_at = self.host.clock.now();
                     return Some(frames);
                 }
-                Ok(Taken::Gap(gap)) => return Some(vec![sse::gap(gap)]),
+                Ok(Taken::Gap(gap)) => return Some(vec![self.form.gap(gap)]),
                 Ok(Taken::Passed) => tokio::task::yield_now().await,
                 Ok(Taken::Nothing) => {
                     if self.wait().await {
-                        return Some(vec![sse::heartbeat(self.cursor.position())]);
+                        return Some(vec![self.form.place(self.cursor.position())]);
                     }
                 }
                 Err(fault) => {
@@ -112,7 +125,25 @@ impl EventStream {
     }
 }
 
-fn timer(host: &Host, due: Timestamp) -> Timer {
+impl Form {
+    /// Shows that the stream lives and how far it is.
+    fn place(self, position: i64) -> Bytes {
+        match self {
+            Self::Sse(_) => sse::heartbeat(position),
+            Self::Protobuf => protobuf::position(position),
+        }
+    }
+
+    fn gap(self, gap: Gap) -> Bytes {
+        match self {
+            Self::Sse(_) => sse::gap(gap),
+            Self::Protobuf => protobuf::gap(gap),
+        }
+    }
+}
+
+/// A wait that may end early.
+pub(crate) fn timer(host: &Host, due: Timestamp) -> Timer {
     let sleeper = Arc::clone(&host.sleeper);
     Box::pin(async move { sleeper.sleep_until(due).await })
 }

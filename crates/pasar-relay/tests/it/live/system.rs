@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use pasar_chassis::identity::Identity;
+use axum::{Router, body::Body};
+use http::{Request, Response, StatusCode};
+use pasar_chassis::{
+    handover::{HandsOver, TakesOver},
+    identity::{ClientAddress, Identity},
+};
 use pasar_contracts::{
     api::users::Role,
     event::{Event, Service},
@@ -24,11 +29,16 @@ use pasar_testkit::{
 };
 use pasar_types::id::{FlowId, LocationId, OrderId};
 use serde_json::{Value, json};
+use tokio::{io::DuplexStream, sync::oneshot, task::JoinHandle};
+use tower::ServiceExt;
+
+use super::web_socket::WebSocket;
 
 pub(crate) struct System {
     pub(crate) host: TestHost,
     pub(crate) store: Store,
     pub(crate) client: Client,
+    router: Router,
     orders: FakeFeed,
     config: Config,
 }
@@ -54,7 +64,8 @@ impl System {
         Self {
             host,
             store,
-            client: Client::new(router),
+            client: Client::new(router.clone()),
+            router,
             orders,
             config,
         }
@@ -70,6 +81,10 @@ impl System {
     pub(crate) async fn stop(&self) {
         self.host.drain().await;
         self.store.close();
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Posts a message to `client`; its data is the number.
@@ -112,6 +127,49 @@ impl System {
         self.get(path).header("last-event-id", id).stream().await
     }
 
+    /// Calls as the gateway would that hands sockets over; answers the head and the client's end of the
+    /// socket, with what ends the credentials when it is dropped.
+    pub(crate) async fn hand_over(
+        &self,
+        request: Request<Body>,
+        identity: Identity,
+    ) -> (Response<Body>, Option<Handed>) {
+        let mut request = request;
+        let extensions = request.extensions_mut();
+        extensions.insert(HandsOver(true));
+        extensions.insert(ClientAddress(Some([127, 0, 0, 1].into())));
+        extensions.insert(identity);
+        let Ok(mut response) = self.router.clone().oneshot(request).await;
+        let handed = TakesOver::of(&mut response).map(|takes_over| {
+            let (ours, theirs) = tokio::io::duplex(SOCKET_BYTES);
+            let (credentials, ended) = oneshot::channel::<()>();
+            let ended = Box::pin(async move {
+                let _ = ended.await;
+            });
+            let task = tokio::spawn(takes_over.run(Box::new(theirs), ended));
+            Handed {
+                socket: ours,
+                credentials,
+                task,
+            }
+        });
+        (response, handed)
+    }
+
+    /// An open WebSocket.
+    pub(crate) async fn web_socket(&self, identity: Identity) -> WebSocket {
+        let request = Request::get("/v1/ws")
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(Body::empty())
+            .unwrap();
+        let (response, handed) = self.hand_over(request, identity).await;
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        WebSocket::new(handed.unwrap()).await
+    }
+
     /// Takes the oldest messages away, as retention does.
     pub(crate) async fn trim(&self, first: i64) {
         let cause = Cause::new(Actor::Operator, FlowId::from_bytes([1; 16]));
@@ -124,6 +182,16 @@ impl System {
             .unwrap();
     }
 }
+
+/// The client's end of a socket that was handed over.
+pub(crate) struct Handed {
+    pub(crate) socket: DuplexStream,
+    pub(crate) credentials: oneshot::Sender<()>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// What the sockets of tests hold in each direction.
+const SOCKET_BYTES: usize = 16 * 1024;
 
 /// An API key's identity with scopes and no role.
 pub(crate) fn key(scopes: &[&str]) -> Identity {
