@@ -49,6 +49,10 @@ pub struct SubscribeReply {
     pub reply: Option<Reply>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are messages, and none is kept"
+)]
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Reply {
     #[prost(message, tag = "1")]

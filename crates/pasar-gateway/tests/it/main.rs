@@ -7,6 +7,7 @@ mod cookies;
 mod cors;
 mod drain;
 mod forwarding;
+mod grpc;
 mod handover;
 mod pages;
 mod rate_limits;

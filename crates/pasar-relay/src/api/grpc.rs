@@ -76,6 +76,8 @@ async fn take(calls: &Calls, request: Request) -> Result<String, Problem> {
     let bytes = grpc::read(&parts.headers, body, most.saturating_add(ENVELOPE_BYTES)).await?;
     let message = PublishRequest::decode(bytes).map_err(undecodable)?;
     let body = as_json(message)?;
+    // Metadata of the call means nothing there.
+    parts.headers = HeaderMap::new();
     let headers = &mut parts.headers;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));

@@ -4,10 +4,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use pasar_chassis::{host::Host, problem::Chain, sse::HEARTBEAT};
+use pasar_chassis::{host::Host, problem::Chain, sleeper::Sleeper, sse::HEARTBEAT};
 use pasar_contracts::api::relay::{Format, Start};
 use pasar_feed::tasks::Tasks;
-use pasar_store::fault::Fault;
+use pasar_store::{clock::Clock, fault::Fault};
 use pasar_types::time::Timestamp;
 
 use super::{
@@ -30,7 +30,8 @@ pub(crate) struct EventStream {
     form: Form,
     cursor: Cursor,
     bell: Bell,
-    host: Host,
+    clock: Arc<dyn Clock>,
+    sleeper: Arc<dyn Sleeper>,
     begun: bool,
     sent_at: Timestamp,
     /// Looked at when it fires, and moved only then: an event costs no timer.
@@ -58,7 +59,8 @@ impl EventStream {
             cursor,
             bell,
             sent_at: host.clock.now(),
-            host: host.clone(),
+            clock: Arc::clone(&host.clock),
+            sleeper: Arc::clone(&host.sleeper),
             begun: false,
             timer: None,
         })
@@ -75,7 +77,7 @@ impl EventStream {
         loop {
             match self.cursor.take_frames() {
                 Ok(Taken::Some(frames)) => {
-                    self.sent_at = self.host.clock.now();
+                    self.sent_at = self.clock.now();
                     return Some(frames);
                 }
                 Ok(Taken::Gap(gap)) => return Some(vec![self.form.gap(gap)]),
@@ -108,15 +110,15 @@ impl EventStream {
     /// Waits for the bell; true if a heartbeat is due instead.
     async fn wait(&mut self) -> bool {
         let due = self.sent_at + HEARTBEAT;
-        let host = &self.host;
-        let timer = self.timer.get_or_insert_with(|| timer(host, due));
+        let sleeper = &self.sleeper;
+        let timer = self.timer.get_or_insert_with(|| timer(sleeper, due));
         tokio::select! {
             biased;
             () = self.bell.notified() => return false,
             () = timer => {}
         }
         self.timer = None;
-        let now = self.host.clock.now();
+        let now = self.clock.now();
         let is_due = now >= due;
         if is_due {
             self.sent_at = now;
@@ -143,7 +145,7 @@ impl Form {
 }
 
 /// A wait that may end early.
-pub(crate) fn timer(host: &Host, due: Timestamp) -> Timer {
-    let sleeper = Arc::clone(&host.sleeper);
+pub(crate) fn timer(sleeper: &Arc<dyn Sleeper>, due: Timestamp) -> Timer {
+    let sleeper = Arc::clone(sleeper);
     Box::pin(async move { sleeper.sleep_until(due).await })
 }

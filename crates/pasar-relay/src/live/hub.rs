@@ -97,10 +97,12 @@ impl Live {
         let (number, group) = state.group(interest, encoding);
         group.enter(reader, bell);
         drop(state);
+        metrics::gauge!("pasar_live_readers").increment(1.0);
         Cursor::new(self.clone(), group, (number, reader), start)
     }
 
     pub(super) fn leave(&self, group: u64, reader: u64) {
+        metrics::gauge!("pasar_live_readers").decrement(1.0);
         let mut state = self.0.state.lock();
         let Some(left) = state.groups.get(&group).cloned() else {
             return;

@@ -26,6 +26,7 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use pasar_chassis::{
     cause::RequestCause,
+    grpc,
     handover::{HandsOver, Socket, TakesOver},
     identity::{ClientAddress, Identity},
     problem::with_fallbacks,
@@ -98,6 +99,7 @@ pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
         .route("/v1/orders/echo", get(echo).post(echo))
         .route("/v1/orders/stream", get(ticks))
         .route("/v1/orders/flood", get(flood))
+        .route("/test.v1.Orders/Ticks", post(grpc_ticks))
         .route("/v1/orders/taken", get(taken).post(taken))
         .route("/v1/orders/held", get(held))
         .route("/v1/orders/panic", get(panics))
@@ -137,7 +139,7 @@ pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
     Running {
         router: with_fallbacks(router),
         openapi,
-        grpc: &[],
+        grpc: &["test.v1.Orders"],
     }
 }
 
@@ -232,6 +234,21 @@ async fn taken(
     };
     response.extensions_mut().insert(takes_over);
     response
+}
+
+/// The ticks as gRPC messages; `end` ends them.
+async fn grpc_ticks(State(orders): Orders, headers: HeaderMap, body: Body) -> Response {
+    if let Err(problem) = grpc::read(&headers, body, 100).await {
+        return grpc::refusal(problem);
+    }
+    let state = (orders.ticks.subscribe(), Open::new(&orders));
+    let messages = stream::unfold(state, |(mut ticks, open)| async move {
+        let tick = ticks.recv().await.ok().filter(|tick| tick != "end")?;
+        let mut message = grpc::prefix(tick.len()).to_vec();
+        message.extend_from_slice(tick.as_bytes());
+        Some((Bytes::from(message), (ticks, open)))
+    });
+    grpc::stream(messages)
 }
 
 /// More than anybody reads.

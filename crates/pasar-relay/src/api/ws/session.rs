@@ -98,10 +98,10 @@ impl Session {
     /// Runs until the client closes, its credentials end or the process drains.
     pub(super) async fn run(mut self, socket: Socket, ended: Ended) {
         let (mut reader, mut writer) = tokio::io::split(socket);
-        let (close, reason) = match self.converse(&mut reader, &mut writer, ended).await {
-            Ok(close) => close,
+        let conversation = self.converse(&mut reader, &mut writer, ended);
+        let Ok((close, reason)) = conversation.await else {
             // There is nobody to tell.
-            Err(_) => return,
+            return;
         };
         self.out.push(websocket::close(close, reason));
         // What the client is still sending is read, or the system would take the close frame back.
@@ -138,8 +138,8 @@ impl Session {
                 Turn::Something
             };
             let due = self.heard_at + SILENCE;
-            let host = &self.api.host;
-            let timer = silence.get_or_insert_with(|| timer(host, due));
+            let sleeper = &self.api.host.sleeper;
+            let timer = silence.get_or_insert_with(|| timer(sleeper, due));
             let out = &mut self.out;
             let is_sending = !out.is_empty();
             let takes_more = out.len() < MAX_WAITING;
