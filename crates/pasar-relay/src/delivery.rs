@@ -18,13 +18,14 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 use pasar_chassis::{host::Host, problem::Chain, service::BootError, sleeper::Sleeper};
 use pasar_contracts::{
-    api::relay::{Attempt, SubscriptionState},
+    api::relay::{Attempt, Ordering, SubscriptionState},
     event::Service,
 };
 use pasar_feed::tasks::Tasks;
 use pasar_store::{
     cause::{Actor, Cause},
     clock::Clock,
+    context::Context,
     fault::Fault,
     ids::Ids,
     lane::Class,
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
 
 /// Subscriptions that are read at once.
 const PAGE: usize = 500;
+const AFTER_FAULT: Duration = Duration::from_secs(1);
 
 impl Deliveries {
     /// Loads all subscriptions and begins to deliver.
@@ -249,7 +251,9 @@ fn load_all(shared: &Arc<Shared>, watermark: i64) -> Result<(), Fault> {
             let position = place.true_position(watermark);
             let desk = Arc::new(Desk::new(id, spec, position, place.attached));
             shared.board.add(Arc::clone(&desk));
-            if !place.attached || with_work.contains(&id) {
+            if with_work.contains(&id) {
+                changed(shared, id);
+            } else if !place.attached {
                 employ(shared, desk);
             }
         }
@@ -281,21 +285,19 @@ fn changed(shared: &Arc<Shared>, id: SubscriptionId) {
 async fn load(shared: &Arc<Shared>, id: SubscriptionId) {
     let _one = shared.loading.lock().await;
     // Somebody may have loaded it since; what was read then may be old.
-    if let Some(desk) = shared.board.retire(id) {
-        if desk.end() {
-            return;
-        }
-        if let Err(fault) = give_place(shared, id).await {
-            tracing::error!(subscription = %id, fault = %Chain(&fault), "a subscription cannot be loaded");
-        }
-        shared.board.remove(&desk);
+    let old = shared.board.retire(id);
+    if old.as_ref().is_some_and(|desk| desk.end()) {
+        return;
     }
-    let read = match give_place(shared, id).await {
-        Ok(_) => shared
-            .store
-            .read_now(|tx| Ok((subscriptions::find(tx, id)?, progress::find(tx, id)?))),
-        Err(fault) => Err(fault),
-    };
+    if !give_place(shared, id).await {
+        return;
+    }
+    if let Some(old) = old {
+        shared.board.remove(&old);
+    }
+    let read = shared
+        .store
+        .read_now(|tx| Ok((subscriptions::find(tx, id)?, progress::find(tx, id)?)));
     match read {
         Ok((Some(stored), Some(place))) if stored.state == SubscriptionState::Active => {
             if let Some(spec) = open(shared, &stored) {
@@ -304,22 +306,41 @@ async fn load(shared: &Arc<Shared>, id: SubscriptionId) {
                 employ(shared, desk);
             }
         }
-        Ok(_) => {}
-        Err(Fault::Closed) => {}
+        Ok(_) | Err(Fault::Closed) => {}
         Err(fault) => {
             tracing::error!(subscription = %id, fault = %Chain(&fault), "a subscription cannot be loaded");
         }
     }
 }
 
-/// Makes durable that the watermark no longer speaks for it.
-async fn give_place(shared: &Shared, id: SubscriptionId) -> Result<Option<i64>, Fault> {
-    shared
-        .store
-        .write(lane(id), Class::Internal, shared.cause(), move |ctx| {
-            progress::detach(ctx, id)
-        })
-        .await
+/// Makes durable that the watermark no longer speaks for it; until then it holds the watermark. False if the
+/// store is closed.
+async fn give_place(shared: &Shared, id: SubscriptionId) -> bool {
+    loop {
+        let answer = shared
+            .store
+            .write(lane(id), Class::Internal, shared.cause(), move |ctx| {
+                settle(ctx, id)
+            });
+        match answer.await {
+            Ok(()) => return true,
+            Err(Fault::Closed) => return false,
+            Err(fault) => {
+                tracing::error!(subscription = %id, fault = %Chain(&fault), "a subscription cannot be loaded");
+                tokio::time::sleep(AFTER_FAULT).await;
+            }
+        }
+    }
+}
+
+/// Gives it a place of its own, and lets go what was held for an order that is not kept any more.
+fn settle(ctx: &Context<'_>, id: SubscriptionId) -> Result<(), Fault> {
+    progress::detach(ctx, id)?;
+    let stored = subscriptions::find(ctx, id)?;
+    if stored.is_some_and(|stored| stored.input.ordering != Ordering::Key) {
+        retries::release_all(ctx, id, ctx.now())?;
+    }
+    Ok(())
 }
 
 fn employ(shared: &Arc<Shared>, desk: Arc<Desk>) {

@@ -60,6 +60,8 @@ pub(crate) enum Verdict {
     Gone,
     /// It waits behind another of its key.
     Held,
+    /// It is still in flight and keeps the position back: it moves to `retry`, so that a restart repeats it alone.
+    Aside,
 }
 
 /// What stands now.
@@ -138,7 +140,7 @@ fn record(
             done(ctx, id, item, key, rows)
         }
         Verdict::Retry { due } => wait(ctx, id, item, key, Some(due), rows),
-        Verdict::Gone => {
+        Verdict::Gone | Verdict::Aside => {
             let now = ctx.now();
             wait(ctx, id, item, key, Some(now), rows)
         }

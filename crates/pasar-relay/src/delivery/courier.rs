@@ -50,6 +50,10 @@ pub(crate) struct Courier {
     skip: HashSet<i64>,
     /// Positions that it took and that are not resolved.
     unresolved: BTreeSet<i64>,
+    /// Positions that were delivered while an earlier one was not resolved: a crash repeats them.
+    ahead: BTreeSet<i64>,
+    /// Positions that are in flight and were put into `retry` meanwhile.
+    aside: HashSet<i64>,
     keys: Keys,
     /// By position, and whether it stands in `retry`.
     ready: BTreeMap<(i64, bool), Job>,
@@ -67,6 +71,8 @@ pub(crate) struct Courier {
     stale: bool,
 
     in_flight: FuturesUnordered<BoxFuture<'static, Ended>>,
+    /// What of the log is in flight, by position.
+    flying: BTreeMap<i64, Arc<Message>>,
     finished: Vec<Item>,
     recording: Option<Recording>,
     /// The position that was recorded last.
@@ -113,6 +119,8 @@ impl Courier {
             page: VecDeque::new(),
             skip: HashSet::new(),
             unresolved: BTreeSet::new(),
+            ahead: BTreeSet::new(),
+            aside: HashSet::new(),
             keys: Keys::default(),
             ready: BTreeMap::new(),
             retry_rows: 0,
@@ -122,6 +130,7 @@ impl Courier {
             replaying: None,
             stale: true,
             in_flight: FuturesUnordered::new(),
+            flying: BTreeMap::new(),
             finished: Vec::new(),
             recording: None,
             recorded: 0,

@@ -101,6 +101,15 @@ pub(crate) fn release(
     Ok(true)
 }
 
+/// Lets all go that are held: order by key is not kept any more.
+pub(crate) fn release_all(tx: &Tx<'_>, id: SubscriptionId, now: Timestamp) -> Result<(), Fault> {
+    tx.execute(
+        "UPDATE retry SET held = 0, due = ?2 WHERE subscription = ?1 AND held = 1",
+        &[&id, &now],
+    )?;
+    Ok(())
+}
+
 /// Begins anew with what waits: everything that is not held is due, and no attempt is counted.
 pub(crate) fn restart(tx: &Tx<'_>, id: SubscriptionId, now: Timestamp) -> Result<(), Fault> {
     tx.execute(

@@ -1,6 +1,6 @@
 //! Recording what became of deliveries, one batch at a time: what finished meanwhile is in the next one.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use pasar_contracts::api::relay::Ordering;
@@ -11,7 +11,7 @@ use pasar_store::{
 
 use super::{AFTER_FAULT, Courier, Recording};
 use crate::{
-    commands::record_deliveries::{RecordDeliveries, Recorded, Verdict, record_deliveries},
+    commands::record_deliveries::{Item, RecordDeliveries, Recorded, Verdict, record_deliveries},
     delivery::Shared,
     subscription::lane,
 };
@@ -36,12 +36,17 @@ impl Courier {
         if many == 0 && !joins && !leaves && position < self.recorded + STRIDE {
             return;
         }
+        let mut items: Vec<Item> = self.finished.drain(..many).collect();
+        if many > 0 && self.ahead.len() >= self.concurrency() {
+            items.extend(self.put_aside(&items));
+        }
+        let position = self.position(&items);
         let command = Arc::new(RecordDeliveries {
             id: self.desk.id,
             ordering: self.spec.ordering,
             position,
             attach: attached && (counted || joins),
-            items: self.finished.drain(..many).collect(),
+            items,
             disable_after: self.shared.disable_after,
         });
         let submit = || submit(&self.shared, &command);
@@ -52,6 +57,25 @@ impl Courier {
         };
         let answer = until_recorded(Arc::clone(&self.shared), Arc::clone(&command), first);
         self.recording = Some(Recording { command, answer });
+    }
+
+    /// One that answers for too long would let a crash repeat all that was delivered since: it is put into
+    /// `retry`, and the position moves past it.
+    fn put_aside(&self, resolving: &[Item]) -> Vec<Item> {
+        let newest = resolving.iter().map(|item| item.message.position).max();
+        let before = newest.max(self.ahead.last().copied()).unwrap_or(0);
+        let now = self.shared.clock.now();
+        self.flying
+            .range(..before)
+            .filter(|(position, _)| !self.aside.contains(position))
+            .map(|(_, message)| Item {
+                message: Arc::clone(message),
+                from_retry: false,
+                tried: None,
+                since: now,
+                verdict: Verdict::Aside,
+            })
+            .collect()
     }
 
     /// What was recorded is resolved.
@@ -76,7 +100,13 @@ impl Courier {
             let position = item.message.position;
             if item.from_retry {
                 self.retrying.remove(&position);
+                self.aside.remove(&position);
                 continue;
+            }
+            match item.verdict {
+                Verdict::Aside => self.set_aside(position),
+                Verdict::Delivered => drop(self.ahead.insert(position)),
+                _ => {}
             }
             self.unresolved.remove(&position);
             if self.spec.ordering == Ordering::Key
@@ -88,6 +118,10 @@ impl Courier {
                 }
             }
         }
+        self.ahead = match self.unresolved.first() {
+            Some(lowest) => self.ahead.split_off(lowest),
+            None => BTreeSet::new(),
+        };
         self.recorded = self.recorded.max(command.position);
         let position = self.position(&[]);
         self.desk
@@ -95,6 +129,19 @@ impl Courier {
         self.desk.count(recorded.attached);
         if !recorded.active {
             self.close();
+        }
+    }
+
+    /// It is in flight from `retry` now. It may have ended while that was recorded.
+    fn set_aside(&mut self, position: i64) {
+        self.aside.insert(position);
+        self.retrying.insert(position);
+        for item in &mut self.finished {
+            item.from_retry |= item.message.position == position;
+        }
+        if let Some(mut job) = self.ready.remove(&(position, false)) {
+            job.from_retry = true;
+            self.ready.insert((position, true), job);
         }
     }
 

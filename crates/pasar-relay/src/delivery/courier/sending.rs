@@ -47,6 +47,9 @@ impl Courier {
                 return false;
             }
             metrics::gauge!("pasar_relay_in_flight").increment(1.0);
+            if !job.from_retry {
+                self.flying.insert(place.0, Arc::clone(&job.message));
+            }
             self.in_flight.push(Box::pin(send(
                 Arc::clone(&self.shared),
                 self.desk.id,
@@ -59,7 +62,12 @@ impl Courier {
     }
 
     /// Takes the end of an attempt. Where an outage is free, one that reached nothing was no attempt.
-    pub(super) fn end(&mut self, ended: Ended) {
+    pub(super) fn end(&mut self, mut ended: Ended) {
+        if !ended.job.from_retry {
+            let position = ended.job.message.position;
+            self.flying.remove(&position);
+            ended.job.from_retry = self.aside.contains(&position);
+        }
         metrics::gauge!("pasar_relay_in_flight").decrement(1.0);
         let kind = self.spec.kind;
         metrics::counter!("pasar_relay_attempts_total", "kind" => kind.name(), "result" => ended.result())
@@ -70,7 +78,9 @@ impl Courier {
         {
             self.stand_by(now, why);
             let position = ended.job.message.position;
-            if ended.job.from_retry {
+            if self.aside.contains(&position) {
+                self.ready.insert((position, true), ended.job);
+            } else if ended.job.from_retry {
                 self.retrying.remove(&position);
                 self.next_due = Some(now);
             } else {

@@ -64,6 +64,8 @@ pub(crate) enum Answer {
     Taken,
     No(Next),
     Unreachable,
+    /// Nothing, ever.
+    Stuck,
 }
 
 impl Double {
@@ -162,6 +164,7 @@ impl Destination for Double {
                     next,
                 }),
                 Answer::Unreachable => Sent::Unreachable("nobody is there".to_owned()),
+                Answer::Stuck => std::future::pending().await,
             }
         }
         .boxed()

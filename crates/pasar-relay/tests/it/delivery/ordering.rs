@@ -131,3 +131,20 @@ async fn a_dead_letter_lets_the_next_of_its_key_go() {
     assert_eq!(double.taken(), [2, 3]);
     assert_eq!(bench.subscription(id).dead_letters, 1);
 }
+
+#[tokio::test]
+async fn what_was_held_goes_once_order_is_not_kept_any_more() {
+    let bench = Bench::new();
+    let double = Double::new("no order");
+    let id = bench
+        .subscribe("double", "no order", json!({"ordering": "key"}))
+        .await;
+    double.answer_next(super::double::not_before(86_400));
+    bench.publish(&["a", "a", "a"]).await;
+    bench.until_retrying(id, 3).await;
+    bench.change(id, json!({"ordering": "none"})).await;
+    bench.until_retrying(id, 1).await;
+    let mut taken = double.taken();
+    taken.sort_unstable();
+    assert_eq!(taken, [2, 3]);
+}

@@ -41,6 +41,60 @@ async fn a_crash_in_the_middle_loses_nothing_and_repeats_no_more_than_the_window
 }
 
 #[tokio::test]
+async fn what_was_in_flight_at_a_crash_is_sent_again() {
+    for ordering in ["none", "key"] {
+        let bench = Bench::new();
+        let name = format!("in flight {ordering}");
+        let double = Double::new(&name);
+        let window = json!({"concurrency": 4, "ordering": ordering});
+        let id = bench.subscribe("double", &name, window).await;
+        double.answer_next(Answer::Stuck);
+        bench.publish(&["a", "b", "c"]).await;
+        bench
+            .until("two are recorded", |bench| bench.attempts(id).len() == 2)
+            .await;
+        let bench = bench.crash().await;
+        bench
+            .until("the first came", |_| double.taken().contains(&1))
+            .await;
+        bench.quiet(id).await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_answers_for_long_does_not_let_a_crash_repeat_all_that_came_since() {
+    for ordering in ["none", "key"] {
+        let bench = Bench::new();
+        let name = format!("long {ordering}");
+        let double = Double::new(&name);
+        let window = json!({"concurrency": 4, "ordering": ordering});
+        let id = bench.subscribe("double", &name, window).await;
+        double.answer_next(Answer::Stuck);
+        let mut keys = vec!["b"; 300];
+        (keys[0], keys[1], keys[150]) = ("a", "a", "a");
+        bench.publish(&keys).await;
+        let done = if ordering == "key" { 297 } else { 299 };
+        bench
+            .until("the others are recorded", |bench| {
+                bench.attempts(id).len() == done
+            })
+            .await;
+        let bench = bench.crash().await;
+        bench
+            .until("all came", |_| double.taken().len() >= 300)
+            .await;
+        bench.quiet(id).await;
+        let taken = double.taken();
+        assert!(taken.len() <= 300 + 3 * 4, "{} repeats", taken.len() - 300);
+        let of_key: Vec<_> = taken
+            .into_iter()
+            .filter(|position| [1, 2, 151].contains(position))
+            .collect();
+        assert!(ordering == "none" || of_key == [1, 2, 151], "{of_key:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_drain_records_what_is_in_flight_so_that_nothing_is_repeated() {
     let bench = Bench::new();
     let double = Double::new("drain");
