@@ -4,7 +4,7 @@ use pasar_store::{fault::Fault, timer::Timer};
 use pasar_types::id::{OrderId, PaymentId};
 
 use super::{
-    databases::Databases,
+    databases::Shop,
     tables::{
         feed,
         inventory::{self, Reservation},
@@ -33,8 +33,8 @@ pub(super) const fn payment_of(order: OrderId) -> PaymentId {
 }
 
 impl Case {
-    pub(super) fn read(databases: &Databases, id: OrderId) -> Result<Self, Fault> {
-        let (order, timer) = databases.orders.read(|tx| {
+    pub(super) fn read(shop: &Shop, id: OrderId) -> Result<Self, Fault> {
+        let (order, timer) = shop.orders.read(|tx| {
             let order = orders::order(tx, id)?;
             let timer = match order.as_ref().and_then(|order| timer_of(id, order)) {
                 Some(Timer { due, kind, key }) => feed::has_timer(tx, due, &kind, &key)?,
@@ -43,7 +43,7 @@ impl Case {
             Ok((order, timer))
         })?;
         let payment = payment_of(id);
-        let charge = match &databases.books {
+        let charge = match &shop.books {
             Some(books) => books.read(|tx| sandbox::charge(tx, payment))?,
             None => None,
         };
@@ -51,14 +51,10 @@ impl Case {
             id,
             order,
             timer,
-            reservation: databases
-                .inventory
-                .read(|tx| inventory::reservation(tx, id))?,
-            payment: databases
-                .payments
-                .read(|tx| payments::payment(tx, payment))?,
+            reservation: shop.inventory.read(|tx| inventory::reservation(tx, id))?,
+            payment: shop.payments.read(|tx| payments::payment(tx, payment))?,
             charge,
-            with_books: databases.books.is_some(),
+            with_books: shop.books.is_some(),
         })
     }
 }

@@ -7,7 +7,7 @@ use pasar_store::fault::Fault;
 use pasar_types::id::{LedgerTransactionId, PaymentId};
 
 use super::{
-    databases::Databases,
+    databases::Shop,
     report::{Report, Rule},
     tables::{
         payments::{self, Entry, Payment},
@@ -25,14 +25,14 @@ struct Booked {
     refunded: i64,
 }
 
-pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fault> {
-    let last = databases.payments.read(payments::last_entry)?;
-    check_balance(databases, last, report)?;
+pub(super) fn check(shop: &Shop, report: &mut Report) -> Result<(), Fault> {
+    let last = shop.payments.read(payments::last_entry)?;
+    check_balance(shop, last, report)?;
     let mut after = row::first();
     loop {
         // One snapshot of the payments and of the ledger's end: entries are only ever added, so
         // those up to that end are what these rows must agree with.
-        let (some, last) = databases.payments.read(|tx| {
+        let (some, last) = shop.payments.read(|tx| {
             let mut some = Vec::new();
             let mut from = after;
             while some.len() < PAYMENTS_AT_ONCE {
@@ -45,16 +45,16 @@ pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fa
         })?;
         let before = after;
         let upto = some.last().map(|payment| payment.id);
-        check_payments(databases, &some, (before, upto), last, report)?;
+        check_payments(shop, &some, (before, upto), last, report)?;
         let Some(upto) = upto else { return Ok(()) };
         after = upto;
     }
 }
 
 /// Each transaction is zero in each currency.
-fn check_balance(databases: &Databases, last: i64, report: &mut Report) -> Result<(), Fault> {
+fn check_balance(shop: &Shop, last: i64, report: &mut Report) -> Result<(), Fault> {
     let mut open: HashMap<(LedgerTransactionId, String), i64> = HashMap::new();
-    each_entry(databases, last, |entry| {
+    each_entry(shop, last, |entry| {
         report.looked_at(Rule::LedgerBalance, 1);
         let key = (entry.transaction, entry.currency);
         let sum = open.remove(&key).unwrap_or_default() + entry.amount;
@@ -78,7 +78,7 @@ fn check_balance(databases: &Databases, last: i64, report: &mut Report) -> Resul
 
 /// Payments with ids after one and up to another, `None` being the end of them all.
 fn check_payments(
-    databases: &Databases,
+    shop: &Shop,
     some: &[Payment],
     (after, upto): (PaymentId, Option<PaymentId>),
     last: i64,
@@ -89,7 +89,7 @@ fn check_payments(
         .map(|payment| (payment.id, Booked::default()))
         .collect();
     let mut strangers = Vec::new();
-    each_entry(databases, last, |entry| {
+    each_entry(shop, last, |entry| {
         let concerned = entry.payment > after && upto.is_none_or(|upto| entry.payment <= upto);
         match booked.get_mut(&entry.payment) {
             Some(booked) => book(booked, &entry),
@@ -131,10 +131,10 @@ fn book(booked: &mut Booked, entry: &Entry) {
     }
 }
 
-fn each_entry(databases: &Databases, last: i64, mut each: impl FnMut(Entry)) -> Result<(), Fault> {
+fn each_entry(shop: &Shop, last: i64, mut each: impl FnMut(Entry)) -> Result<(), Fault> {
     let mut after = 0;
     loop {
-        let page = databases
+        let page = shop
             .payments
             .read(|tx| payments::entries(tx, after, last, PAGE))?;
         let Some(end) = page.last() else {

@@ -15,7 +15,7 @@ use pasar_types::id::{Id, Kind, OrderId, PaymentId};
 
 use super::{
     case::Case,
-    databases::Databases,
+    databases::Shop,
     judge::GRACE,
     pause,
     report::{Finding, Report, Rule},
@@ -25,26 +25,22 @@ use super::{
 
 const PAGE: i64 = 500;
 
-pub(super) fn check(
-    databases: &Databases,
-    patience: Duration,
-    report: &mut Report,
-) -> Result<(), Fault> {
+pub(super) fn check(shop: &Shop, patience: Duration, report: &mut Report) -> Result<(), Fault> {
     let mut suspects = BTreeSet::new();
-    first_look(databases, &mut suspects, report)?;
-    find_orphans(databases, &mut suspects)?;
-    second_look(databases, suspects, patience, report)
+    first_look(shop, &mut suspects, report)?;
+    find_orphans(shop, &mut suspects)?;
+    second_look(shop, suspects, patience, report)
 }
 
 /// Looks at every order; what seems wrong may only be in flight.
 fn first_look(
-    databases: &Databases,
+    shop: &Shop,
     suspects: &mut BTreeSet<OrderId>,
     report: &mut Report,
 ) -> Result<(), Fault> {
     let running = report.is_running();
-    each_id(&databases.orders, orders::ids, |id| {
-        let case = Case::read(databases, id)?;
+    each_id(&shop.orders, orders::ids, |id| {
+        let case = Case::read(shop, id)?;
         report.looked_at(Rule::Settled, 1);
         report.looked_at(Rule::Reservations, usize::from(case.reservation.is_some()));
         report.looked_at(Rule::Payments, usize::from(case.payment.is_some()));
@@ -58,24 +54,18 @@ fn first_look(
 }
 
 /// Finds what other services hold for orders that do not exist.
-fn find_orphans(databases: &Databases, suspects: &mut BTreeSet<OrderId>) -> Result<(), Fault> {
+fn find_orphans(shop: &Shop, suspects: &mut BTreeSet<OrderId>) -> Result<(), Fault> {
     let mut suspect = |id: OrderId| {
-        let known = databases.orders.read(|tx| orders::order(tx, id))?.is_some();
+        let known = shop.orders.read(|tx| orders::order(tx, id))?.is_some();
         if !known {
             suspects.insert(id);
         }
         Ok(())
     };
     let order_of = |payment: PaymentId| OrderId::from_uuid(payment.uuid());
-    each_id(
-        &databases.inventory,
-        inventory::reservation_ids,
-        &mut suspect,
-    )?;
-    each_id(&databases.payments, payments::ids, |id| {
-        suspect(order_of(id))
-    })?;
-    if let Some(books) = &databases.books {
+    each_id(&shop.inventory, inventory::reservation_ids, &mut suspect)?;
+    each_id(&shop.payments, payments::ids, |id| suspect(order_of(id)))?;
+    if let Some(books) = &shop.books {
         each_id(books, sandbox::references, |id| suspect(order_of(id)))?;
     }
     Ok(())
@@ -108,7 +98,7 @@ enum Verdict {
 }
 
 fn second_look(
-    databases: &Databases,
+    shop: &Shop,
     mut suspects: BTreeSet<OrderId>,
     patience: Duration,
     report: &mut Report,
@@ -117,7 +107,7 @@ fn second_look(
     loop {
         let last = !report.is_running() || Instant::now() >= until;
         for id in std::mem::take(&mut suspects) {
-            match look_again(databases, id, report.is_running())? {
+            match look_again(shop, id, report.is_running())? {
                 Verdict::Fine => {}
                 Verdict::Wrong(findings) => findings.into_iter().for_each(|one| report.found(one)),
                 Verdict::UnderWay(work) => report.in_flight(id.to_string(), work.why()),
@@ -138,8 +128,8 @@ fn second_look(
 
 /// Reads everything twice. If both are the same, all of it stood so at one moment in between; if
 /// nothing was under way then, what is wrong is wrong.
-fn look_again(databases: &Databases, id: OrderId, running: bool) -> Result<Verdict, Fault> {
-    let look = || Ok::<_, Fault>((Case::read(databases, id)?, Work::read(databases, id)?));
+fn look_again(shop: &Shop, id: OrderId, running: bool) -> Result<Verdict, Fault> {
+    let look = || Ok::<_, Fault>((Case::read(shop, id)?, Work::read(shop, id)?));
     let (case, work) = look()?;
     let now = SystemClock.now();
     let mut findings = case.judge(running, now);

@@ -3,7 +3,7 @@
 use pasar_store::{fault::Fault, inspect::Inspector, tx::Tx};
 
 use super::{
-    databases::Databases,
+    databases::{Databases, Shop},
     report::{Report, Rule},
     tables::{
         feed,
@@ -14,15 +14,29 @@ use super::{
 const PAGE: i64 = 500;
 
 pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fault> {
-    let Databases {
-        users,
+    check_table(&databases.users, "users", row::first(), row::users, report)?;
+    if let Some(shop) = &databases.shop {
+        check_shop(shop, report)?;
+    }
+    let Some(relay) = &databases.relay else {
+        return Ok(());
+    };
+    check_table(
+        relay,
+        "subscription",
+        row::first(),
+        row::subscriptions,
+        report,
+    )
+}
+
+fn check_shop(shop: &Shop, report: &mut Report) -> Result<(), Fault> {
+    let Shop {
         inventory,
         orders,
         payments,
-        relay,
         ..
-    } = databases;
-    check_table(users, "users", row::first(), row::users, report)?;
+    } = shop;
     check_table(inventory, "location", row::first(), row::locations, report)?;
     check_table(
         inventory,
@@ -39,17 +53,7 @@ pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fa
         report,
     )?;
     check_table(orders, "orders", row::first(), row::orders, report)?;
-    check_table(payments, "payment", row::first(), row::payments, report)?;
-    let Some(relay) = relay else {
-        return Ok(());
-    };
-    check_table(
-        relay,
-        "subscription",
-        row::first(),
-        row::subscriptions,
-        report,
-    )
+    check_table(payments, "payment", row::first(), row::payments, report)
 }
 
 fn check_table<C>(

@@ -11,7 +11,7 @@ use pasar_types::{id::LocationId, sku::Sku};
 use serde::de::DeserializeOwned;
 
 use super::{
-    databases::Databases,
+    databases::Shop,
     report::{Report, Rule},
     tables::{
         feed::{self, StockEvent},
@@ -25,18 +25,18 @@ const PAGE: i64 = 2_000;
 /// Units by place and product.
 type Units = BTreeMap<(LocationId, Sku), i64>;
 
-pub(super) fn check(databases: &Databases, report: &mut Report) -> Result<(), Fault> {
+pub(super) fn check(shop: &Shop, report: &mut Report) -> Result<(), Fault> {
     // One snapshot: all of the stock, and how far the feed had told of it. What lies below both
     // never changes again, so that it can be read in pages.
-    let (stock, head) = databases.inventory.read(|tx| {
+    let (stock, head) = shop.inventory.read(|tx| {
         let stock = all_stock(tx)?;
         let reserved = reserved(tx, &stock)?;
         report_reserved(&stock, &reserved, report);
         Ok((stock, feed::head(tx)?))
     })?;
-    let told = units_told(databases, head, report)?;
+    let told = units_told(shop, head, report)?;
     for row in &stock {
-        check_movements(databases, row, report)?;
+        check_movements(shop, row, report)?;
         report_told(row, &told, report);
     }
     Ok(())
@@ -96,11 +96,11 @@ fn report_reserved(stock: &[Stock], reserved: &Units, report: &mut Report) {
 }
 
 /// Folds the movements up to the one that the stock's row names.
-fn check_movements(databases: &Databases, row: &Stock, report: &mut Report) -> Result<(), Fault> {
+fn check_movements(shop: &Shop, row: &Stock, report: &mut Report) -> Result<(), Fault> {
     let mut number = 0;
     let mut on_hand = 0;
     'pages: loop {
-        let page = databases
+        let page = shop
             .inventory
             .read(|tx| inventory::movements(tx, row.location, &row.sku, number, PAGE))?;
         if page.is_empty() {
@@ -149,11 +149,11 @@ fn report_told(row: &Stock, told: &Units, report: &mut Report) {
 }
 
 /// What the feed's events up to a place leave on hand.
-fn units_told(databases: &Databases, head: i64, report: &mut Report) -> Result<Units, Fault> {
+fn units_told(shop: &Shop, head: i64, report: &mut Report) -> Result<Units, Fault> {
     let mut units = Units::new();
     let mut after = 0;
     loop {
-        let found = databases.inventory.read(|tx| {
+        let found = shop.inventory.read(|tx| {
             let events = feed::stock_events(tx, after, head, PAGE)?;
             for event in &events {
                 match moved(tx, event)? {

@@ -8,7 +8,7 @@ use pasar_types::{id::OrderId, time::Timestamp};
 
 use super::{
     case::payment_of,
-    databases::Databases,
+    databases::Shop,
     tables::feed::{self, Effect},
 };
 
@@ -31,14 +31,14 @@ const FOLLOWERS: [(Service, Service); 4] = [
 ];
 
 impl Work {
-    pub(super) fn read(databases: &Databases, id: OrderId) -> Result<Self, Fault> {
+    pub(super) fn read(shop: &Shop, id: OrderId) -> Result<Self, Fault> {
         let key = id.to_string();
         let mut behind = Vec::new();
         for (follower, publisher) in FOLLOWERS {
-            let newest = read(databases, publisher, |database| {
+            let newest = read(shop, publisher, |database| {
                 database.read(|tx| feed::newest(tx, &key))
             })?;
-            let position = read(databases, follower, |database| {
+            let position = read(shop, follower, |database| {
                 database.read(|tx| feed::position(tx, publisher))
             })?;
             if newest.is_some_and(|(_, sequence)| sequence > position) {
@@ -46,7 +46,7 @@ impl Work {
             }
         }
         let queue = payment_of(id).to_string();
-        let (effects, rests_until) = databases.payments.read(|tx| {
+        let (effects, rests_until) = shop.payments.read(|tx| {
             Ok((
                 feed::effects(tx, &queue)?,
                 feed::next_timer(tx, give_back_again::TIMER, &queue)?,
@@ -89,11 +89,11 @@ impl Work {
 }
 
 fn read<T>(
-    databases: &Databases,
+    shop: &Shop,
     service: Service,
     read: impl FnOnce(&Inspector) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let database = databases
+    let database = shop
         .of(service)
         .ok_or_else(|| Fault::Bug(format!("{service} has no database")))?;
     read(database)

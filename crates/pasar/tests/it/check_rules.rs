@@ -2,13 +2,14 @@
 
 use std::{fs, path::Path};
 
+use pasar_testkit::process::Process;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     api::{cash_order_of, order_of},
-    system::{Folder, System, check},
+    system::{Folder, System, check, program, ready_at},
 };
 
 /// One statement that breaks a copy, and what must be said of it.
@@ -402,6 +403,34 @@ async fn a_shop_without_orders_says_that_nothing_was_held_against_each_other() {
         "{report:#}"
     );
     assert_eq!(report["looked_at"]["settled"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_runs_alone_is_checked_without_a_shop() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut command = program();
+    command
+        .args(["up", "relay", "--bind", "127.0.0.1:0", "--data"])
+        .arg(&data);
+    let mut process = Process::start(&mut command).unwrap();
+    ready_at(&mut process).unwrap();
+    // It waits until the relay has copied what users told.
+    let (output, report) = check(&data, &[]);
+    assert!(output.status.success(), "{report:#}");
+    assert_eq!(report["looked_at"]["settled"], 0);
+    process.kill().unwrap();
+    let (output, report) = check(&data, &[]);
+    assert!(output.status.success(), "{report:#}");
+    assert!(
+        report["looked_at"]["copied"].as_u64() > Some(0),
+        "{report:#}"
+    );
+    let sql = "UPDATE log SET bytes = bytes + 1";
+    let broken = BROKEN.iter().find(|broken| broken.sql == sql).unwrap();
+    break_it(&data, broken);
+    let (output, report) = check(&data, &[]);
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
 }
 
 #[test]
