@@ -28,6 +28,12 @@ pub trait Reactions: Send + Sync + 'static {
     /// Turns the event into the service's own command, in the transaction that moves the position.
     fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault>;
 
+    /// How long events are gathered, so that more of them share a commit. All followers of a process with the
+    /// same span wait until the same moments, and so share commits too. Zero: each is taken at once.
+    fn gather(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The same for a stretch of events; see [`React::react_all`].
     fn react_all(
         &self,
@@ -233,7 +239,7 @@ impl Reader {
             let events = self.feed.after(place.read, STRETCH).await?;
             let Some(last) = events.last() else {
                 tokio::select! {
-                    () = self.feed.grown(place.read) => {}
+                    () = self.feed.grown(place.read) => self.gather().await,
                     () = tokio::time::sleep(IDLE_STORE), if place.is_behind() => {
                         self.hand_out(place, &[], place.read, true).await?;
                     }
@@ -242,7 +248,21 @@ impl Reader {
                 continue;
             };
             self.hand_out(place, &events, last.sequence, false).await?;
+            // Whoever is behind reads on.
+            if events.len() < STRETCH {
+                self.gather().await;
+            }
         }
+    }
+
+    async fn gather(&self) {
+        let span = self.reactions.gather();
+        if span.is_zero() {
+            return;
+        }
+        let into = self.store.clock().monotonic().as_nanos() % span.as_nanos();
+        let into = Duration::from_nanos(u64::try_from(into).unwrap_or_default());
+        tokio::time::sleep(span - into).await;
     }
 
     /// Gives each lane what concerns it and waits until all of it is committed. Lanes that nothing

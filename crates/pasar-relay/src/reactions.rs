@@ -1,6 +1,6 @@
 //! Every service's events, copied into the log. Their private parts are not.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use pasar_contracts::event::Service;
@@ -59,6 +59,9 @@ impl Copying {
     }
 }
 
+/// Every commit costs more than the events in it: an order is ten events of three services.
+const GATHER: Duration = Duration::from_millis(10);
+
 impl Reactions for Copying {
     fn wants(&self, _: &str) -> bool {
         true
@@ -66,6 +69,10 @@ impl Reactions for Copying {
 
     fn route(&self, _: &FeedEvent) -> Result<Route, Fault> {
         Ok(Route::One(LaneKey::of(self.publisher.as_str().as_bytes())))
+    }
+
+    fn gather(&self) -> Duration {
+        GATHER
     }
 
     /// One by one only after a fault: a feed that tells an event twice is no reason to park its key.
