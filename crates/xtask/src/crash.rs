@@ -1,12 +1,15 @@
 //! The long form of the crash test: the suite's own tests, with more cycles.
 
 use anyhow::ensure;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::{tally, workspace::Workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
+    /// What is killed: the shop while orders are placed, or the relay while messages are delivered
+    #[arg(value_enum, default_value_t = Killed::Orders)]
+    what: Killed,
     /// How often the system is killed and started again
     #[arg(long, default_value_t = 200)]
     cycles: u32,
@@ -18,13 +21,27 @@ pub(crate) struct Options {
     seed: Option<u64>,
 }
 
-/// The tests, by the names that cargo knows them by.
-const TESTS: [&str; 2] = [
-    "crash::orders_survive_kill_9",
-    "crash::orders_survive_power_cuts",
-];
+#[derive(Clone, Copy, ValueEnum)]
+enum Killed {
+    Orders,
+    Relay,
+}
+
+impl Killed {
+    /// The tests, by the names that cargo knows them by.
+    const fn tests(self) -> &'static [&'static str] {
+        match self {
+            Self::Orders => &[
+                "crash::orders_survive_kill_9",
+                "crash::orders_survive_power_cuts",
+            ],
+            Self::Relay => &["relay_crash::messages_survive_kill_9"],
+        }
+    }
+}
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    let tests = options.what.tests();
     let mut command = workspace.cargo_tests("test");
     command
         .args([
@@ -36,7 +53,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
             "--test-threads",
             "1",
         ])
-        .args(TESTS)
+        .args(tests)
         .env("PASAR_CRASH_CYCLES", options.cycles.to_string())
         .env("PASAR_POWER_CUTS", options.power_cuts.to_string());
     if let Some(seed) = options.seed {
@@ -45,9 +62,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let tally = tally::run_counted(&mut command)?;
     ensure!(tally.failed == 0, "the crash test failed");
     ensure!(
-        tally.passed == TESTS.len() as u64,
+        tally.passed == tests.len() as u64,
         "there are no tests called {}",
-        TESTS.join(" and ")
+        tests.join(" and ")
     );
     Ok(())
 }

@@ -8,7 +8,7 @@
 mod audit;
 mod disk;
 mod load;
-mod plan;
+pub(crate) mod plan;
 
 use std::{
     env, io,

@@ -11,6 +11,7 @@ mod crash;
 mod documents;
 mod drain;
 mod money;
+mod relay_crash;
 mod relay_flows;
 mod roles;
 mod settling;

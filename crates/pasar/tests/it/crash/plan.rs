@@ -10,13 +10,14 @@ use pasar_store::{
 use super::SHORT_CYCLES;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     Point { point: CrashPoint, nth: u64 },
     AnyTime { after: Duration },
 }
 
-pub(super) struct Plan {
+pub(crate) struct Plan {
     random: SeededIds,
+    points: Vec<CrashPoint>,
     turn: usize,
     /// Passes of a point after which enough orders are acknowledged, as learnt so far.
     passes: BTreeMap<&'static str, u64>,
@@ -38,21 +39,24 @@ const FIRST_PASSES_OF_TIMERS: u64 = 2;
 
 impl Plan {
     pub(super) fn new(seed: u64) -> Self {
+        Self::of(&CrashPoint::ALL, seed)
+    }
+
+    /// With these points only.
+    pub(crate) fn of(points: &[CrashPoint], seed: u64) -> Self {
         println!("the plan's seed is {seed} (PASAR_CRASH_SEED)");
         Self {
             random: SeededIds::new(seed),
             turn: 0,
-            passes: CrashPoint::ALL
-                .into_iter()
+            points: points.to_vec(),
+            passes: points
+                .iter()
                 .map(|point| match point {
                     CrashPoint::TimerDue => (point.name(), FIRST_PASSES_OF_TIMERS),
                     _ => (point.name(), FIRST_PASSES),
                 })
                 .collect(),
-            met: CrashPoint::ALL
-                .into_iter()
-                .map(|point| (point.name(), 0))
-                .collect(),
+            met: points.iter().map(|point| (point.name(), 0)).collect(),
             at_random: 0,
             has_points: cfg!(feature = "crash-points"),
         }
@@ -66,7 +70,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn next(&mut self) -> End {
+    pub(crate) fn next(&mut self) -> End {
         self.turn += 1;
         if self.turn.is_multiple_of(AT_RANDOM) || !self.has_points {
             let after = self.random() % LONGEST_RANDOM_MS;
@@ -75,8 +79,10 @@ impl Plan {
             };
         }
         // The point that was met least: each comes its turn, however often one fails.
-        let point = CrashPoint::ALL
-            .into_iter()
+        let point = self
+            .points
+            .iter()
+            .copied()
             .min_by_key(|point| self.met[point.name()]);
         let point = point.expect("there are points");
         let passes = self.passes[point.name()];
@@ -90,19 +96,19 @@ impl Plan {
         u64::from_le_bytes(bytes)
     }
 
-    pub(super) fn came_too_early(&mut self, end: &End) {
+    pub(crate) fn came_too_early(&mut self, end: &End) {
         if let Some(passes) = self.passes_of(end) {
             *passes = (*passes * 2).min(100_000);
         }
     }
 
-    pub(super) fn came_too_late(&mut self, end: &End) {
+    pub(crate) fn came_too_late(&mut self, end: &End) {
         if let Some(passes) = self.passes_of(end) {
             *passes = (*passes / 2).max(1);
         }
     }
 
-    pub(super) fn count(&mut self, end: &End, met: bool) {
+    pub(crate) fn count(&mut self, end: &End, met: bool) {
         match end {
             End::Point { point, .. } if met => {
                 *self.met.entry(point.name()).or_default() += 1;
@@ -112,7 +118,7 @@ impl Plan {
     }
 
     /// Whether each point was met often enough for so many kills.
-    pub(super) fn is_complete(&self, cycles: usize) -> bool {
+    pub(crate) fn is_complete(&self, cycles: usize) -> bool {
         let least = match cycles {
             LONG_CYCLES.. => 10,
             SHORT_CYCLES.. => 1,
@@ -131,7 +137,7 @@ impl Plan {
 
 impl End {
     /// What the program is told.
-    pub(super) fn variable(&self) -> Option<String> {
+    pub(crate) fn variable(&self) -> Option<String> {
         match self {
             Self::Point { point, nth } => Some(format!("{}:{nth}", point.name())),
             Self::AnyTime { .. } => None,
