@@ -381,7 +381,10 @@ mod tests {
         let back = read_back(&chained);
         assert_eq!(back["position"], "0");
         assert_eq!(back["actor"], "");
-        assert_eq!((&back["sequence"], &back["keyversion"]), (&json!("9"), &json!(2)));
+        assert_eq!(
+            (&back["sequence"], &back["keyversion"]),
+            (&json!("9"), &json!(2))
+        );
     }
 
     #[test]

@@ -62,6 +62,30 @@ async fn what_was_in_flight_at_a_crash_is_sent_again() {
 }
 
 #[tokio::test]
+async fn what_waits_behind_one_in_flight_is_not_sent_from_the_log_after_a_crash() {
+    let bench = Bench::new();
+    let double = Double::new("behind");
+    let id = bench
+        .subscribe("double", "behind", json!({"concurrency": 4}))
+        .await;
+    double.answer_next(Answer::Stuck);
+    double.answer_next(super::double::not_before(3_600));
+    bench.publish(&["a"]).await;
+    double.wait_for(1).await;
+    bench.publish(&["b"]).await;
+    bench.until_retrying(id, 1).await;
+    let bench = bench.crash().await;
+    bench.publish(&["c"]).await;
+    bench
+        .until("the others came", |_| double.taken().len() == 2)
+        .await;
+    assert_eq!(double.positions(), [1, 2, 1, 3]);
+    bench.host.advance(std::time::Duration::from_secs(3_600));
+    bench.quiet(id).await;
+    assert_eq!(double.taken(), [1, 3, 2]);
+}
+
+#[tokio::test]
 async fn one_that_answers_for_long_does_not_let_a_crash_repeat_all_that_came_since() {
     for ordering in ["none", "key"] {
         let bench = Bench::new();
