@@ -29,7 +29,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
         Bench::Relay(args) => {
             tokio::task::LocalSet::new()
                 .run_until(relay::run(args))
-                .await?
+                .await?;
         }
         Bench::Store(args) => tokio::task::spawn_blocking(move || store::run(&args)).await??,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{
     OpenApi, Ref, RefOr, Schema,
-    schema::{Object, ObjectBuilder, OneOfBuilder, Type},
+    schema::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Type},
 };
 
 use crate::destinations::KINDS;
@@ -27,6 +27,11 @@ pub(super) fn with_destinations(mut document: OpenApi) -> OpenApi {
         merge(&mut whole, schema, schemas);
         whole.properties.insert("destination".to_owned(), shown());
         schemas.insert(name.to_owned(), Schema::Object(whole).into());
+    }
+    if let Some(RefOr::T(Schema::Object(page))) = schemas.get_mut("Page_Subscription") {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name("Subscription"));
+        page.properties
+            .insert("items".to_owned(), items.build().into());
     }
     if let Some(RefOr::T(Schema::Object(input))) = schemas.get_mut("SubscriptionInput") {
         let settings = RefOr::Ref(Ref::from_schema_name("Destination"));

@@ -40,7 +40,7 @@ use crate::{
     },
     destinations::rest,
     queries,
-    subscription::lane,
+    subscription::{Spec, lane},
 };
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -189,8 +189,9 @@ async fn change(
     Json(input): Json<SubscriptionInput>,
 ) -> Result<Response, Problem> {
     let known = subscriber.find_own(&api, &id).await?;
-    if_match.check(known.version)?;
     subscriber.check(&input)?;
+    check_but_for_destination(&api, &input)?;
+    if_match.check(known.version)?;
     let id = known.subscription.id;
     let command = ChangeSubscription {
         id,
@@ -259,6 +260,17 @@ async fn delete(
         }
         delete_subscription::Outcome::NotFound => Err(not_found()),
         delete_subscription::Outcome::Stale => Err(Problem::new(ProblemType::PreconditionFailed)),
+    }
+}
+
+/// What cannot work is told whatever version it is for. The destination is judged with its secrets, in the command.
+fn check_but_for_destination(api: &Api, input: &SubscriptionInput) -> Result<(), Problem> {
+    let mut errors = Spec::read(input, api.vault.kinds).err().unwrap_or_default();
+    errors.retain(|error| !error.field.starts_with("destination"));
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid_fields(errors))
     }
 }
 

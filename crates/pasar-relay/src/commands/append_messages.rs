@@ -196,3 +196,65 @@ fn is_same(known: &Message, given: &Message) -> bool {
         && known.extensions == given.extensions
         && known.data == given.data
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Bench, message};
+
+    fn new(id: &str, data: i64) -> NewMessage {
+        let mut message = message("client", None, &json!(data));
+        message.id = id.into();
+        NewMessage {
+            message: Arc::new(message),
+            has_id: !id.is_empty(),
+            flow: None,
+        }
+    }
+
+    /// What became of messages, by position; 0 for an id that stands for another.
+    fn append(bench: &Bench, messages: Vec<NewMessage>) -> Vec<(i64, FlowId)> {
+        let mut command = AppendMessages {
+            messages,
+            flows: Flows::OneEach,
+        };
+        let appended = bench.given(move |ctx| append_messages(ctx, &mut command));
+        let place = |appended| match appended {
+            Appended::New(message) | Appended::Before(message) => (message.position, message.flow),
+            Appended::IdReused => (0, FlowId::from_bytes([0; 16])),
+        };
+        appended.into_iter().map(place).collect()
+    }
+
+    #[test]
+    fn positions_have_no_gaps_where_some_messages_stand_already() {
+        let bench = Bench::new();
+        let batch = || {
+            vec![
+                new("a", 1),
+                new("", 2),
+                new("a", 1),
+                new("a", 3),
+                new("b", 4),
+            ]
+        };
+        let places: Vec<_> = append(&bench, batch()).iter().map(|it| it.0).collect();
+        assert_eq!(places, [1, 2, 1, 0, 3]);
+        let again: Vec<_> = append(&bench, batch()).iter().map(|it| it.0).collect();
+        assert_eq!(again, [1, 4, 1, 0, 3]);
+        let ends = bench.store.read_now(messages::ends).unwrap();
+        assert_eq!((ends.head, ends.bytes), (4, 4));
+    }
+
+    #[test]
+    fn messages_of_a_batch_are_flows_of_their_own() {
+        let bench = Bench::new();
+        let appended = append(&bench, vec![new("", 1), new("", 2)]);
+        assert_ne!(appended[0].1, appended[1].1);
+        let mut joined = new("", 3);
+        joined.flow = Some(appended[0].1);
+        assert_eq!(append(&bench, vec![joined])[0].1, appended[0].1);
+    }
+}

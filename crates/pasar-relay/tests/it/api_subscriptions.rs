@@ -189,6 +189,9 @@ async fn a_change_names_the_version_that_it_is_based_on() {
     assert_eq!(changed.value()["ordering"], "strict");
     assert_eq!(changed.value()["secrets"], json!(["/secret"]), "it stays");
     put(&input, "\"v1\"").send().await.expect(412);
+    let mut bad = input.clone();
+    bad["concurrency"] = json!(0);
+    put(&bad, "\"v1\"").send().await.expect(422);
     input["topics"] = json!(["orders"]);
     put(&input, "\"v2\"").send().await.expect(403);
     let seen = system.client.get(&place).as_(subscriber());
@@ -266,4 +269,6 @@ async fn the_document_lists_the_settings_of_every_kind_and_has_no_defects() {
     let shown = &schemas["Subscription"];
     assert!(shown["properties"]["topics"].is_object() && shown["properties"]["state"].is_object());
     assert_eq!(shown.get("allOf"), None);
+    let page = &schemas["Page_Subscription"]["properties"]["items"]["items"];
+    assert_eq!(page["$ref"], "#/components/schemas/Subscription");
 }
