@@ -425,6 +425,20 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_that_comes_twice_is_refused() {
+        for twice in [
+            r#""priority":1,"priority":2"#,
+            r#""data":1,"data":2"#,
+            r#""id":"2""#,
+        ] {
+            let event =
+                format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t",{twice}}}"#);
+            let refused = read(event.as_bytes(), TERMS).unwrap_err();
+            assert_eq!(refused.status(), 422, "{twice}");
+        }
+    }
+
+    #[test]
     fn a_batch_names_the_event_at_fault() {
         let good = String::from_utf8(event(&json!({}))).unwrap();
         let bad = String::from_utf8(event(&json!({"time": "x"}))).unwrap();
