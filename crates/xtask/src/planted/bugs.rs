@@ -173,7 +173,7 @@ pub(crate) const BUGS: [Bug; 16] = [
             "        match [unresolved, read, waiting].into_iter()",
             "        let _ = unresolved;\n        match [read, waiting].into_iter()",
         )],
-        caught_by: "delivery::restarts::a_crash_in",
+        caught_by: "delivery::restarts::what_was_in_flight",
     },
     Bug {
         name: "watermark-ahead",
