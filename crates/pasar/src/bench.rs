@@ -1,6 +1,7 @@
 //! `pasar bench`: what this build does on this machine, measured, with the load generator's own cost apart.
 
 mod http;
+mod live;
 mod load;
 mod metrics;
 mod orders;
@@ -19,6 +20,8 @@ pub(crate) enum Bench {
     Orders(orders::Args),
     /// The relay: messages one by one and as lines, deliveries, and what idle subscriptions cost
     Relay(relay::Args),
+    /// Live streams: memory of idle ones, deliveries to many subscribers
+    Live(live::Args),
     /// The store alone: commands a second by the number that share a commit
     Store(store::Args),
 }
@@ -31,6 +34,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
                 .run_until(relay::run(args))
                 .await?;
         }
+        Bench::Live(args) => live::run(args).await?,
         Bench::Store(args) => tokio::task::spawn_blocking(move || store::run(&args)).await??,
     }
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@
 mod api;
 mod arrows;
 mod crash;
+mod nchan;
 mod planted;
 mod python;
 mod servers;
@@ -42,6 +43,8 @@ enum Chore {
     Crash(crash::Options),
     /// Plant known bugs in a scratch copy and show that the tests catch them
     Planted(planted::Options),
+    /// Measure live streams beside nginx with nchan
+    Nchan(nchan::Options),
     /// Try bad input at every route (schemathesis)
     Api,
     /// Start real brokers for tests, and stop them again
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Alone => suites::alone(&workspace)?,
         Chore::Crash(options) => crash::run(&workspace, &options)?,
         Chore::Planted(options) => planted::run(&workspace, &options)?,
+        Chore::Nchan(options) => nchan::run(&workspace, &options)?,
         Chore::Api => api::run(&workspace)?,
         Chore::Servers(options) => servers::run(&workspace, &options)?,
         Chore::Docs => suites::write_docs(&workspace)?,

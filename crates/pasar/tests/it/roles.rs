@@ -31,7 +31,7 @@ enum For {
     Admins,
 }
 
-const TABLE: [(&str, For); 85] = [
+const TABLE: [(&str, For); 86] = [
     ("GET /", For::Anyone),
     ("GET /.well-known/jwks.json", For::Anyone),
     ("GET /docs", For::Anyone),
@@ -98,6 +98,7 @@ const TABLE: [(&str, For); 85] = [
     ("GET /v1/messages/{topic}/{id}", For::Readers),
     // As for sending.
     ("GET /v1/streams/{topic}", For::Anyone),
+    ("GET /v1/ws", For::Anyone),
     ("GET /v1/subscriptions", For::Integrators),
     ("POST /v1/subscriptions", For::Integrators),
     ("DELETE /v1/subscriptions/{id}", For::Integrators),
