@@ -25,7 +25,7 @@ CHECKS = [
     "negative_data_rejection",
 ]
 # Streams do not end; the whole-system tests read them.
-STREAMS = "/events$|^/v1/streams/"
+STREAMS = "/events$|^/v1/streams/|^/v1/ws$"
 HERE = Path(__file__).parent
 # At the same time: one core for the system, one for these.
 AT_ONCE = 2
