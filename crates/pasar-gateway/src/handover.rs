@@ -30,6 +30,10 @@ pub(crate) struct Handover {
 
 impl Handover {
     /// The answer itself if nobody asked.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the answer is the usual case, and goes on to the client"
+    )]
     pub(crate) fn of(mut response: Response<ResponseBody>) -> Result<Self, Response<ResponseBody>> {
         let Some(takes_over) = TakesOver::of(&mut response) else {
             return Err(response);

@@ -107,7 +107,7 @@ impl Server {
                 Instant::now() < deadline,
                 "nginx does not listen; see above"
             );
-            thread::sleep(Duration::from_millis(50));
+            pause();
         }
         Ok(server)
     }
@@ -203,8 +203,19 @@ fn measure(program: &Path, options: &Options, nchan: Option<&Server>) -> anyhow:
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing tells when a server listens but trying"
+)]
+fn pause() {
+    thread::sleep(Duration::from_millis(50));
+}
+
+/// Which of two figures is shown.
+type Better = fn(f64, f64) -> f64;
+
 /// The least or the most of one figure over all rounds.
-fn best(reports: &[Value], pointer: &str, better: fn(f64, f64) -> f64) -> Option<f64> {
+fn best(reports: &[Value], pointer: &str, better: Better) -> Option<f64> {
     let figures = reports
         .iter()
         .filter_map(|report| report.pointer(pointer)?.as_f64());
@@ -213,7 +224,7 @@ fn best(reports: &[Value], pointer: &str, better: fn(f64, f64) -> f64) -> Option
 
 fn print(ours: &[Value], theirs: &[Value]) {
     println!("{:<44} {:>12} {:>12} {:>7}", "", "pasar", "nchan", "ratio");
-    let rows: [(&str, &str, fn(f64, f64) -> f64); 7] = [
+    let rows: [(&str, &str, Better); 7] = [
         (
             "idle SSE connection, bytes",
             "/idle/0/bytes_per_connection",

@@ -39,12 +39,6 @@ pub fn change_subscription(
     let Some(mut stored) = subscriptions::find(ctx, command.id)? else {
         return Ok(Outcome::NotFound);
     };
-    if command
-        .version
-        .is_some_and(|version| version != stored.version)
-    {
-        return Ok(Outcome::Stale(stored));
-    }
     let mut input = command.input.clone();
     input.start = stored.input.start;
     let kind = vault.kinds.of(&input.destination);
@@ -61,6 +55,13 @@ pub fn change_subscription(
     secrets.put_into(&mut whole.destination);
     if let Err(errors) = Spec::read(&whole, vault.kinds) {
         return Ok(Outcome::Invalid(errors));
+    }
+    // After the rest: what can never be taken is named whatever the version.
+    if command
+        .version
+        .is_some_and(|version| version != stored.version)
+    {
+        return Ok(Outcome::Stale(stored));
     }
     stored.input = input;
     stored.secret_places = secrets.places();

@@ -1,6 +1,6 @@
 //! One reader's place in the log. It takes from memory what is new, and from the log what is older.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::{Bytes, BytesMut};
 use pasar_contracts::api::relay::Start;
@@ -9,7 +9,7 @@ use pasar_store::fault::Fault;
 use super::{
     PAGE, SEGMENT_BYTES,
     entry::{Encoding, Entry},
-    group::Group,
+    group::{Group, Take},
     hub::Live,
 };
 use crate::{log::Log, message::Message, tables::messages};
@@ -67,6 +67,11 @@ impl Cursor {
         self.after
     }
 
+    /// From now on somebody takes what is new where it is told, instead of the bell.
+    pub(super) fn tell_directly(&self, take: Weak<dyn Take>) {
+        self.group.tell_directly(self.seat.1, take);
+    }
+
     /// Goes on from another place.
     pub(crate) fn go_to(&mut self, start: Start) -> Result<(), Fault> {
         let log = self.live.log();
@@ -86,6 +91,22 @@ impl Cursor {
             Start::Position(position) => position,
         };
         Ok(())
+    }
+
+    /// The next frames, if they are in memory and nothing else comes before them.
+    pub(super) fn take_new_frames(&mut self) -> Option<Vec<Bytes>> {
+        if self.gap.is_some() || self.after < self.group.complete_since() {
+            return None;
+        }
+        match self.take_frames() {
+            Ok(Taken::Some(frames)) => Some(frames),
+            Ok(Taken::Nothing) => Some(Vec::new()),
+            Ok(Taken::Gap(gap)) => {
+                self.gap = Some(gap);
+                None
+            }
+            Ok(Taken::Passed) | Err(_) => None,
+        }
     }
 
     /// The next frames, joined to a few pieces.

@@ -27,11 +27,11 @@ pub(crate) enum Form {
 }
 
 pub(crate) struct EventStream {
-    form: Form,
-    cursor: Cursor,
-    bell: Bell,
-    clock: Arc<dyn Clock>,
-    sleeper: Arc<dyn Sleeper>,
+    pub(super) form: Form,
+    pub(super) cursor: Cursor,
+    pub(super) bell: Bell,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) sleeper: Arc<dyn Sleeper>,
     begun: bool,
     sent_at: Timestamp,
     /// Looked at when it fires, and moved only then: an event costs no timer.
@@ -129,14 +129,14 @@ impl EventStream {
 
 impl Form {
     /// Shows that the stream lives and how far it is.
-    fn place(self, position: i64) -> Bytes {
+    pub(super) fn place(self, position: i64) -> Bytes {
         match self {
             Self::Sse(_) => sse::heartbeat(position),
             Self::Protobuf => protobuf::position(position),
         }
     }
 
-    fn gap(self, gap: Gap) -> Bytes {
+    pub(super) fn gap(self, gap: Gap) -> Bytes {
         match self {
             Self::Sse(_) => sse::gap(gap),
             Self::Protobuf => protobuf::gap(gap),

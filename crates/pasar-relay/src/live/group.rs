@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -18,6 +18,21 @@ use super::{
 /// Rung when there is something new; one a connection.
 pub(crate) type Bell = Arc<Notify>;
 
+/// A reader that takes what is new at once, on the thread that tells it. Must not wait.
+pub(super) trait Take: Send + Sync {
+    fn take(&self);
+}
+
+/// How a reader hears that there is something new.
+#[derive(Clone)]
+enum Told {
+    ByBell(Bell),
+    Directly(Weak<dyn Take>),
+}
+
+/// Readers that are told at once before others get a turn.
+const TOLD_AT_ONCE: usize = 64;
+
 pub(super) struct Group {
     pub(super) interest: Interest,
     pub(super) encoding: Encoding,
@@ -28,7 +43,7 @@ struct LiveEnd {
     /// Everything after this position that the readers want is in `segments`.
     complete_since: i64,
     segments: VecDeque<Arc<Segment>>,
-    readers: BTreeMap<u64, Bell>,
+    readers: BTreeMap<u64, Told>,
 }
 
 /// Consecutive messages of a group, joined to one piece when the first reader comes for them.
@@ -54,7 +69,15 @@ impl Group {
     }
 
     pub(super) fn enter(&self, reader: u64, bell: Bell) {
-        self.live.lock().readers.insert(reader, bell);
+        self.live.lock().readers.insert(reader, Told::ByBell(bell));
+    }
+
+    /// From now on a reader takes what is new where it is told.
+    pub(super) fn tell_directly(&self, reader: u64, take: Weak<dyn Take>) {
+        self.live
+            .lock()
+            .readers
+            .insert(reader, Told::Directly(take));
     }
 
     /// Whether that was the last reader.
@@ -82,9 +105,24 @@ impl Group {
         live.segments.extend(Segment::new(part, bytes));
     }
 
-    pub(super) fn ring(&self) {
-        for bell in self.live.lock().readers.values() {
-            bell.notify_one();
+    /// Tells all readers that there is something new. They come for it while this goes on, so the readers
+    /// are not locked.
+    pub(super) async fn ring(&self) {
+        let readers: Vec<Told> = self.live.lock().readers.values().cloned().collect();
+        for some in readers.chunks(TOLD_AT_ONCE) {
+            for reader in some {
+                match reader {
+                    Told::ByBell(bell) => bell.notify_one(),
+                    Told::Directly(take) => {
+                        if let Some(take) = take.upgrade() {
+                            take.take();
+                        }
+                    }
+                }
+            }
+            if some.len() == TOLD_AT_ONCE {
+                tokio::task::yield_now().await;
+            }
         }
     }
 

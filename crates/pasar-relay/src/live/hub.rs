@@ -120,7 +120,7 @@ impl Live {
         let mut heads = self.0.log.heads();
         loop {
             heads.mark_unchanged();
-            if let Err(fault) = self.catch_up() {
+            if let Err(fault) = self.catch_up().await {
                 tracing::error!(fault = %Chain(&fault), "live streams cannot read the log");
                 host.sleeper.sleep_until(host.clock.now() + PAUSE).await;
                 continue;
@@ -131,7 +131,7 @@ impl Live {
         }
     }
 
-    fn catch_up(&self) -> Result<(), Fault> {
+    async fn catch_up(&self) -> Result<(), Fault> {
         loop {
             let told = self.0.state.lock().told;
             let messages = self.0.log.after(told, STRETCH)?;
@@ -140,7 +140,7 @@ impl Live {
             }
             let groups = self.0.state.lock().tell(&messages);
             for group in groups {
-                group.ring();
+                group.ring().await;
             }
         }
     }

@@ -27,7 +27,7 @@ use pasar_testkit::{
     identities::{admin, customer},
     sse::{EventStream, SseEvent},
 };
-use pasar_types::id::{FlowId, LocationId, OrderId};
+use pasar_types::id::{ApiKeyId, FlowId, LocationId, OrderId};
 use serde_json::{Value, json};
 use tokio::{io::DuplexStream, sync::oneshot, task::JoinHandle};
 use tower::ServiceExt;
@@ -195,7 +195,10 @@ const SOCKET_BYTES: usize = 16 * 1024;
 
 /// An API key's identity with scopes and no role.
 pub(crate) fn key(scopes: &[&str]) -> Identity {
-    let mut identity = Identity::user(customer(9).user_id().unwrap(), [Role::Integrator]);
+    let owner = customer(9).user_id().unwrap();
+    let mut identity = Identity::user(owner, [Role::Integrator]);
+    let key = ApiKeyId::from_bytes([9; 16]);
+    identity.actor = Actor::ApiKey { key, owner };
     identity.scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
     identity
 }
