@@ -43,6 +43,9 @@ use crate::{
     subscription::{Spec, lane},
 };
 
+/// Versions begin at 1.
+const NO_VERSION: i64 = 0;
+
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(list_subscriptions, create))
@@ -191,11 +194,15 @@ async fn change(
     let known = subscriber.find_own(&api, &id).await?;
     subscriber.check(&input)?;
     check_but_for_destination(&api, &input)?;
-    if_match.check(known.version)?;
     let id = known.subscription.id;
+    // The command judges the version, after the rest of what was given.
+    let wanted = match if_match.check(known.version) {
+        Ok(()) => known.version,
+        Err(_) => NO_VERSION,
+    };
     let command = ChangeSubscription {
         id,
-        version: (!if_match.is_absent()).then_some(known.version),
+        version: (!if_match.is_absent()).then_some(wanted),
         input,
     };
     let (store, vault) = (api.log.store(), api.vault.clone());

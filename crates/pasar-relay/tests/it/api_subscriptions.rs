@@ -192,6 +192,13 @@ async fn a_change_names_the_version_that_it_is_based_on() {
     let mut bad = input.clone();
     bad["concurrency"] = json!(0);
     put(&bad, "\"v1\"").send().await.expect(422);
+    // What can never be taken is said to be so, whatever the version.
+    let mut nowhere = input.clone();
+    nowhere["destination"]
+        .as_object_mut()
+        .unwrap()
+        .remove("url");
+    put(&nowhere, "\"v1\"").send().await.expect(422);
     input["topics"] = json!(["orders"]);
     put(&input, "\"v2\"").send().await.expect(403);
     let seen = system.client.get(&place).as_(subscriber());
