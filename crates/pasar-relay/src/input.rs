@@ -5,6 +5,7 @@ pub(crate) mod binary;
 pub(crate) mod cloudevent;
 pub(crate) mod data;
 pub(crate) mod draft;
+mod extensions;
 pub(crate) mod lines;
 pub(crate) mod media_type;
 pub(crate) mod plain;

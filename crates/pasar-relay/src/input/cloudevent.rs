@@ -19,16 +19,13 @@ use serde_json::value::RawValue;
 use super::{
     data,
     draft::{Draft, Names, Terms},
+    extensions::Extensions,
     media_type,
 };
-use crate::{commands::append_messages::NewMessage, input::draft::fault_of_text};
+use crate::commands::append_messages::NewMessage;
 
 /// Events of one batch at most.
 pub(crate) const MAX_BATCH: usize = 1_000;
-/// Bytes of the attributes that are kept as they are, as JSON.
-pub(crate) const MAX_EXTENSIONS_BYTES: usize = 8 * 1024;
-/// CloudEvents asks for 20 characters or fewer; more are taken.
-const MAX_ATTRIBUTE_NAME: usize = 64;
 
 const NAMES: Names = Names {
     message_type: "type",
@@ -54,10 +51,6 @@ pub(super) struct Event<'b> {
     pub(super) data_base64: Option<Box<str>>,
     pub(super) extensions: Extensions,
 }
-
-/// Other attributes, as the text of a JSON object in the making.
-#[derive(Default)]
-pub(super) struct Extensions(String);
 
 /// One event.
 pub(crate) fn read(body: &[u8], terms: Terms<'_>) -> Result<NewMessage, Problem> {
@@ -194,61 +187,6 @@ pub(super) fn check_bytes(field: &str, bytes: &[u8]) -> Result<(), Problem> {
     data::check_json(field, json)
 }
 
-impl Extensions {
-    /// Attributes are strings, booleans and integers, under names of lower-case letters and digits.
-    pub(super) fn add(&mut self, name: &str, value: &RawValue) -> Result<(), String> {
-        if value.get() == "null" || is_own(name) {
-            return Ok(());
-        }
-        let is_name = (1..=MAX_ATTRIBUTE_NAME).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if !is_name {
-            return Err(format!(
-                "unknown field `{name}`, and the name of an attribute has 1 to {MAX_ATTRIBUTE_NAME} lower-case \
-                 letters and digits"
-            ));
-        }
-        let text = value.get();
-        let is_value = match text.as_bytes().first() {
-            Some(b'"') => serde_json::from_str::<String>(text)
-                .is_ok_and(|text| fault_of_text(&text).is_none()),
-            Some(b't' | b'f') => true,
-            _ => text.parse::<i32>().is_ok(),
-        };
-        if !is_value {
-            return Err(format!(
-                "{name}: expected a string without control characters, a boolean or an integer of 32 bits"
-            ));
-        }
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
-        self.0.push_str(text);
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Option<Box<str>>, Problem> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        self.0.push('}');
-        if self.0.len() > MAX_EXTENSIONS_BYTES {
-            let why =
-                format!("expected at most {MAX_EXTENSIONS_BYTES} bytes of further attributes");
-            return Err(Problem::invalid_field(".", why));
-        }
-        Ok(Some(self.0.into()))
-    }
-}
-
-/// Attributes that the relay gives to every message, whatever came.
-fn is_own(name: &str) -> bool {
-    matches!(name, "position" | "actor")
-}
-
 impl<'de> Deserialize<'de> for Event<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Attributes)
@@ -288,7 +226,7 @@ impl<'de> Visitor<'de> for Attributes {
                     .extensions
                     .add(&name, value)
                     .map_err(M::Error::custom)?;
-                if event.extensions.0.len() > MAX_EXTENSIONS_BYTES {
+                if event.extensions.is_too_large() {
                     return Err(M::Error::custom("there are too many further attributes"));
                 }
                 others.push(name);
