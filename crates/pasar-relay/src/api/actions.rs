@@ -9,7 +9,7 @@ use axum::{
 use http::StatusCode;
 use pasar_chassis::{
     etag::tagged,
-    extract::{Json, Path, Query},
+    extract::{Json, Query},
     openapi::{CommonProblems, ConflictProblem, NotFoundProblem},
     page,
     problem::Problem,
@@ -27,7 +27,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
-    subscriber::{Subscriber, not_found},
+    subscriber::{Subscriber, Theirs, not_found},
 };
 use crate::{
     commands::{
@@ -60,12 +60,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         CommonProblems, NotFoundProblem,
     ),
 )]
-async fn pause(
-    State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    turn(&api, subscriber, &id, pause_subscription).await
+async fn pause(State(api): State<Arc<Api>>, theirs: Theirs) -> Result<Response, Problem> {
+    turn(&api, theirs, pause_subscription).await
 }
 
 /// Resume a subscription
@@ -79,26 +75,17 @@ async fn pause(
         CommonProblems, NotFoundProblem,
     ),
 )]
-async fn resume(
-    State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    turn(&api, subscriber, &id, resume_subscription).await
+async fn resume(State(api): State<Arc<Api>>, theirs: Theirs) -> Result<Response, Problem> {
+    turn(&api, theirs, resume_subscription).await
 }
 
 type Turn = fn(&mut Context<'_>, SubscriptionId) -> Result<Outcome, Fault>;
 
-async fn turn(
-    api: &Api,
-    subscriber: Subscriber,
-    id: &str,
-    turn: Turn,
-) -> Result<Response, Problem> {
-    let id = subscriber.find(api, id).await?.subscription.id;
+async fn turn(api: &Api, theirs: Theirs, turn: Turn) -> Result<Response, Problem> {
+    let id = theirs.id();
     let store = api.log.store();
     let outcome = store
-        .write(lane(id), Class::New, subscriber.cause, move |ctx| {
+        .write(lane(id), Class::New, theirs.subscriber.cause, move |ctx| {
             turn(ctx, id)
         })
         .await?;
@@ -126,13 +113,12 @@ async fn turn(
         CommonProblems, NotFoundProblem,
     ),
 )]
-async fn test(
-    State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let id = subscriber.find(&api, &id).await?.subscription.id;
-    let attempt = api.deliveries.test(id).await?.ok_or_else(not_found)?;
+async fn test(State(api): State<Arc<Api>>, theirs: Theirs) -> Result<Response, Problem> {
+    let attempt = api
+        .deliveries
+        .test(theirs.id())
+        .await?
+        .ok_or_else(not_found)?;
     Ok(Json(attempt).into_response())
 }
 
@@ -150,12 +136,11 @@ async fn test(
 )]
 async fn replay(
     State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
-    Path(id): Path<String>,
+    theirs: Theirs,
     Json(what): Json<ReplayInput>,
 ) -> Result<Response, Problem> {
-    let id = subscriber.find(&api, &id).await?.subscription.id;
-    let accepted = schedule(&api, subscriber, ReplayDeliveries { id, what }).await?;
+    let id = theirs.id();
+    let accepted = schedule(&api, theirs.subscriber, ReplayDeliveries { id, what }).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
 
@@ -196,12 +181,11 @@ pub(super) async fn schedule(
 )]
 async fn attempts(
     State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
-    Path(id): Path<String>,
+    theirs: Theirs,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let id = subscriber.find(&api, &id).await?.subscription.id;
+    let id = theirs.id();
     let (limit, before) = (page::limit(&query)?, page::after::<i64>(&query)?);
     let found = api
         .log

@@ -91,8 +91,8 @@ async fn replay(
     subscriber: Subscriber,
     Json(input): Json<DeadLettersInput>,
 ) -> Result<Response, Problem> {
-    let id = input.subscription.to_string();
-    let id = subscriber.find(&api, &id).await?.subscription.id;
+    let id = input.subscription;
+    subscriber.find(&api, id).await?;
     let what = match input.positions {
         Some(positions) => ReplayInput::Positions(positions),
         None => ReplayInput::DeadLetters(true),
@@ -117,8 +117,8 @@ async fn discard(
     subscriber: Subscriber,
     Json(input): Json<DeadLettersInput>,
 ) -> Result<Response, Problem> {
-    let id = input.subscription.to_string();
-    let id = subscriber.find(&api, &id).await?.subscription.id;
+    let id = input.subscription;
+    subscriber.find(&api, id).await?;
     if input
         .positions
         .as_ref()

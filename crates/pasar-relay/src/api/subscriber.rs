@@ -1,10 +1,10 @@
 //! Whoever has messages delivered, and what of it is theirs.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use pasar_chassis::{cause::RequestCause, identity::Identity, problem::Problem};
+use pasar_chassis::{cause::RequestCause, extract::Path, identity::Identity, problem::Problem};
 use pasar_contracts::{
     api::{relay::SubscriptionInput, users::Role},
     problem::ProblemType,
@@ -47,9 +47,8 @@ impl Subscriber {
         Ok(())
     }
 
-    /// The subscription that a path names, if it is theirs. Others do not learn that there is one.
-    pub(super) async fn find(&self, api: &Api, id: &str) -> Result<Known, Problem> {
-        let id: SubscriptionId = id.parse().map_err(|_| not_found())?;
+    /// A subscription, if it is theirs. Others do not learn that there is one.
+    pub(super) async fn find(&self, api: &Api, id: SubscriptionId) -> Result<Known, Problem> {
         let found = api
             .log
             .store()
@@ -63,16 +62,40 @@ impl Subscriber {
         self.check(&known.subscription.input)?;
         Ok(known)
     }
+}
 
-    /// The same, for changes that only the configuration makes where it declares the subscription.
-    pub(super) async fn find_own(&self, api: &Api, id: &str) -> Result<Known, Problem> {
-        let known = self.find(api, id).await?;
-        match &known.declared {
-            None => Ok(known),
+/// Somebody, and the subscription of theirs that the path names.
+pub(super) struct Theirs {
+    pub(super) subscriber: Subscriber,
+    pub(super) known: Known,
+}
+
+impl Theirs {
+    pub(super) const fn id(&self) -> SubscriptionId {
+        self.known.subscription.id
+    }
+
+    /// Refuses changes that only the configuration makes, where it declares the subscription.
+    pub(super) fn check_not_declared(&self) -> Result<(), Problem> {
+        match &self.known.declared {
+            None => Ok(()),
             Some(name) => Err(Problem::new(ProblemType::Declared).detail(format!(
                 "the configuration declares this subscription as {name:?}; change it there and start again"
             ))),
         }
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Theirs {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let subscriber = Subscriber::from_request_parts(parts, api).await?;
+        let Path(id) = Path::<String>::from_request_parts(parts, api).await?;
+        let known = subscriber
+            .find(api, id.parse().map_err(|_| not_found())?)
+            .await?;
+        Ok(Self { subscriber, known })
     }
 }
 

@@ -12,7 +12,7 @@ use http::{
 };
 use pasar_chassis::{
     etag::{not_modified, tagged},
-    extract::{IfMatch, IfNoneMatch, Json, Path, Query},
+    extract::{IfMatch, IfNoneMatch, Json, Query},
     openapi::{CommonProblems, ConflictProblem, NotFoundProblem, PreconditionProblem},
     page,
     problem::Problem,
@@ -30,7 +30,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
-    subscriber::{Subscriber, not_found},
+    subscriber::{Subscriber, Theirs, not_found},
 };
 use crate::{
     commands::{
@@ -154,13 +154,8 @@ async fn create(
         CommonProblems, NotFoundProblem,
     ),
 )]
-async fn get_subscription(
-    State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
-    if_none_match: IfNoneMatch,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let known = subscriber.find(&api, &id).await?;
+async fn get_subscription(theirs: Theirs, if_none_match: IfNoneMatch) -> Result<Response, Problem> {
+    let known = theirs.known;
     if if_none_match.names(known.version) {
         return Ok(not_modified(known.version));
     }
@@ -186,15 +181,15 @@ async fn get_subscription(
 )]
 async fn change(
     State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
+    theirs: Theirs,
     if_match: IfMatch,
-    Path(id): Path<String>,
     Json(input): Json<SubscriptionInput>,
 ) -> Result<Response, Problem> {
-    let known = subscriber.find_own(&api, &id).await?;
+    theirs.check_not_declared()?;
+    let id = theirs.id();
+    let Theirs { subscriber, known } = theirs;
     subscriber.check(&input)?;
     check_but_for_destination(&api, &input)?;
-    let id = known.subscription.id;
     // The command judges the version, after the rest of what was given.
     let wanted = match if_match.check(known.version) {
         Ok(()) => known.version,
@@ -242,13 +237,13 @@ async fn change(
 )]
 async fn delete(
     State(api): State<Arc<Api>>,
-    subscriber: Subscriber,
+    theirs: Theirs,
     if_match: IfMatch,
-    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let known = subscriber.find_own(&api, &id).await?;
+    theirs.check_not_declared()?;
+    let id = theirs.id();
+    let Theirs { subscriber, known } = theirs;
     if_match.check(known.version)?;
-    let id = known.subscription.id;
     let command = DeleteSubscription {
         id,
         version: (!if_match.is_absent()).then_some(known.version),
