@@ -1,18 +1,24 @@
-//! Where a broker is and how it is reached: its URL, its certificate, the socket, and what its errors tell
-//! the subscription's owner to do.
+//! What brokers have in common: how one is a kind of destination, where it is and how it is reached (its URL, its
+//! certificate, the socket), and what its errors tell the subscription's owner to do.
 
 use std::{io, sync::Arc};
 
 use http::{Uri, uri::PathAndQuery};
 use rustls::{ClientConfig, pki_types::ServerName};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
+use utoipa::{
+    PartialSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
-    destination::{Failure, InvalidSettings, Network, Next, Sent},
+    destination::{Destination, Failure, InvalidSettings, Kind, Network, Next, Sent},
     destinations::{
         guard::ConnectError,
-        settings::{check_text, invalid},
+        settings::{self, check_text, invalid},
         tls::client_config,
     },
 };
@@ -21,6 +27,58 @@ use crate::{
 pub const MAX_TEXT_BYTES: usize = 512;
 /// Bytes of what a broker said that are kept.
 const MAX_DETAIL_BYTES: usize = 500;
+
+/// A kind of broker: what differs between them. One that is down costs no attempt.
+pub(crate) trait Broker: Send + Sync {
+    /// As in [`Kind`], as are the next two.
+    const NAME: &'static str;
+    const SECRETS: &'static [&'static str];
+    const CONCURRENCY: u16;
+    /// The settings as they are written, and as they are used.
+    type Settings: DeserializeOwned + PartialSchema;
+    type Read;
+
+    /// Refuses settings that cannot work, naming the field.
+    fn read(settings: Self::Settings) -> Result<Self::Read, InvalidSettings>;
+
+    /// Connects when it first sends.
+    fn open(read: Self::Read, network: Network) -> Arc<dyn Destination>;
+}
+
+impl<B: Broker> Kind for B {
+    fn name(&self) -> &'static str {
+        B::NAME
+    }
+
+    fn secrets(&self) -> &'static [&'static str] {
+        B::SECRETS
+    }
+
+    fn check(&self, settings: &Map<String, Value>) -> Result<(), InvalidSettings> {
+        B::read(settings::read(settings)?).map(drop)
+    }
+
+    fn open(
+        &self,
+        settings: &Map<String, Value>,
+        network: &Network,
+    ) -> Result<Arc<dyn Destination>, InvalidSettings> {
+        let read = B::read(settings::read(settings)?)?;
+        Ok(B::open(read, network.clone()))
+    }
+
+    fn default_concurrency(&self) -> u16 {
+        B::CONCURRENCY
+    }
+
+    fn outage_is_free(&self) -> bool {
+        true
+    }
+
+    fn schema(&self) -> RefOr<Schema> {
+        B::Settings::schema()
+    }
+}
 
 /// A scheme, and the port that it means where the URL names none.
 pub type Scheme = (&'static str, u16);

@@ -16,19 +16,15 @@ use futures_util::future::BoxFuture;
 use http::uri::Authority;
 use rskafka::client::{Credentials, SaslConfig};
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use utoipa::ToSchema;
 
 use self::cluster::{Bootstrap, Cluster};
 use crate::{
-    destination::{Destination, InvalidSettings, Kind, Network, Parcel, Sent},
+    destination::{Destination, InvalidSettings, Network, Parcel, Sent},
     destinations::{
-        broker::{MAX_TEXT_BYTES, Place, check_credentials},
+        broker::{Broker, MAX_TEXT_BYTES, Place, check_credentials},
         link::Link,
-        settings::{check_text, invalid, read},
+        settings::{check_text, invalid},
         template::Template,
     },
 };
@@ -36,7 +32,6 @@ use crate::{
 /// The kind `kafka`.
 pub struct Kafka;
 
-const DEFAULT_CONCURRENCY: u16 = 256;
 const MAX_BROKERS: usize = 16;
 
 /// Writes each message as a record of a Kafka topic. The message's key is the record's: it picks the
@@ -45,7 +40,7 @@ const MAX_BROKERS: usize = 16;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = KafkaDestination)]
-struct Settings {
+pub(crate) struct Settings {
     /// One or more brokers to begin with, `host:port`; they name the others.
     #[schema(example = json!(["kafka.example:9093"]), min_items = 1, max_items = 16)]
     brokers: Vec<String>,
@@ -79,104 +74,78 @@ enum Mechanism {
     ScramSha512,
 }
 
-impl Kind for Kafka {
-    fn name(&self) -> &'static str {
-        "kafka"
+impl Broker for Kafka {
+    const NAME: &'static str = "kafka";
+    const SECRETS: &'static [&'static str] = &["/password"];
+    const CONCURRENCY: u16 = 256;
+    type Settings = Settings;
+    type Read = (Bootstrap, Template, Option<i32>);
+
+    fn read(settings: Settings) -> Result<Self::Read, InvalidSettings> {
+        if settings.brokers.is_empty() || settings.brokers.len() > MAX_BROKERS {
+            return Err(invalid("/brokers", format!("expected 1 to {MAX_BROKERS}")));
+        }
+        let mut tls = None;
+        for (index, broker) in settings.brokers.iter().enumerate() {
+            let pointer = format!("/brokers/{index}");
+            check_text(&pointer, broker, MAX_TEXT_BYTES)?;
+            // rskafka takes what stands before the first colon for the host, so no IPv6 address.
+            let is_place = broker.parse::<Authority>().is_ok_and(|authority| {
+                authority.port_u16().is_some()
+                    && !broker.contains(['@', '['])
+                    && !authority.host().is_empty()
+            });
+            if !is_place {
+                return Err(invalid(&pointer, "expected host:port"));
+            }
+            tls = Place::at("", 0, settings.tls, settings.ca.as_deref())?.tls;
+        }
+        check_text("/topic", &settings.topic, MAX_TEXT_BYTES)?;
+        let topic = Template::parse(&settings.topic)
+            .map_err(|error| invalid("/topic", error.to_string()))?;
+        if topic.has_key() {
+            return Err(invalid(
+                "/topic",
+                "expected no {key}, as the key picks the partition",
+            ));
+        }
+        if !topic.texts().all(|text| text.chars().all(is_plain)) {
+            return Err(invalid(
+                "/topic",
+                "expected letters, digits, dots, - and _ around the placeholders",
+            ));
+        }
+        let (username, password) = (settings.username, settings.password);
+        check_credentials(username.as_deref(), password.as_deref())?;
+        if username.is_some() && password.is_none() {
+            return Err(invalid("/password", "expected with a username"));
+        }
+        let sasl = username.clone().zip(password).map(|(name, password)| {
+            let credentials = Credentials::new(name, password);
+            match settings.sasl {
+                Mechanism::Plain => SaslConfig::Plain(credentials),
+                Mechanism::ScramSha256 => SaslConfig::ScramSha256(credentials),
+                Mechanism::ScramSha512 => SaslConfig::ScramSha512(credentials),
+            }
+        });
+        let bootstrap = Bootstrap {
+            brokers: settings.brokers,
+            tls,
+            sasl,
+            username,
+        };
+        Ok((bootstrap, topic, settings.partition.map(i32::from)))
     }
 
-    fn secrets(&self) -> &'static [&'static str] {
-        &["/password"]
-    }
-
-    fn check(&self, settings: &Map<String, Value>) -> Result<(), InvalidSettings> {
-        open(settings).map(drop)
-    }
-
-    fn open(
-        &self,
-        settings: &Map<String, Value>,
-        network: &Network,
-    ) -> Result<Arc<dyn Destination>, InvalidSettings> {
-        let (bootstrap, topic, partition) = open(settings)?;
-        Ok(Arc::new(Producer {
+    fn open((bootstrap, topic, partition): Self::Read, network: Network) -> Arc<dyn Destination> {
+        Arc::new(Producer {
             bootstrap,
             topic,
             partition,
-            network: network.clone(),
+            network,
             link: Link::default(),
-        }))
+        })
     }
-
-    fn default_concurrency(&self) -> u16 {
-        DEFAULT_CONCURRENCY
-    }
-
-    fn outage_is_free(&self) -> bool {
-        true
-    }
-
-    fn schema(&self) -> RefOr<Schema> {
-        Settings::schema()
-    }
-}
-
-fn open(
-    settings: &Map<String, Value>,
-) -> Result<(Bootstrap, Template, Option<i32>), InvalidSettings> {
-    let settings: Settings = read(settings)?;
-    if settings.brokers.is_empty() || settings.brokers.len() > MAX_BROKERS {
-        return Err(invalid("/brokers", format!("expected 1 to {MAX_BROKERS}")));
-    }
-    let mut tls = None;
-    for (index, broker) in settings.brokers.iter().enumerate() {
-        let pointer = format!("/brokers/{index}");
-        check_text(&pointer, broker, MAX_TEXT_BYTES)?;
-        // rskafka takes what stands before the first colon for the host, so no IPv6 address.
-        let is_place = broker.parse::<Authority>().is_ok_and(|authority| {
-            authority.port_u16().is_some()
-                && !broker.contains(['@', '['])
-                && !authority.host().is_empty()
-        });
-        if !is_place {
-            return Err(invalid(&pointer, "expected host:port"));
-        }
-        tls = Place::at("", 0, settings.tls, settings.ca.as_deref())?.tls;
-    }
-    check_text("/topic", &settings.topic, MAX_TEXT_BYTES)?;
-    let topic =
-        Template::parse(&settings.topic).map_err(|error| invalid("/topic", error.to_string()))?;
-    if topic.has_key() {
-        return Err(invalid(
-            "/topic",
-            "expected no {key}, as the key picks the partition",
-        ));
-    }
-    if !topic.texts().all(|text| text.chars().all(is_plain)) {
-        return Err(invalid(
-            "/topic",
-            "expected letters, digits, dots, - and _ around the placeholders",
-        ));
-    }
-    let (username, password) = (settings.username, settings.password);
-    check_credentials(username.as_deref(), password.as_deref())?;
-    if username.is_some() && password.is_none() {
-        return Err(invalid("/password", "expected with a username"));
-    }
-    let sasl = username.clone().zip(password).map(|(name, password)| {
-        let credentials = Credentials::new(name, password);
-        match settings.sasl {
-            Mechanism::Plain => SaslConfig::Plain(credentials),
-            Mechanism::ScramSha256 => SaslConfig::ScramSha256(credentials),
-            Mechanism::ScramSha512 => SaslConfig::ScramSha512(credentials),
-        }
-    });
-    let bootstrap = Bootstrap {
-        brokers: settings.brokers,
-        tls,
-        sasl,
-        username,
-    };
-    Ok((bootstrap, topic, settings.partition.map(i32::from)))
 }
 
 /// What the name of a topic may hold. What a type holds beyond that becomes `%..`, which no topic has: the

@@ -11,22 +11,18 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use utoipa::ToSchema;
 
 use self::{
     connection::{Connection, Login},
     packets::{Publication, Version},
 };
 use crate::{
-    destination::{Destination, InvalidSettings, Kind, Network, Parcel, Sent},
+    destination::{Destination, InvalidSettings, Network, Parcel, Sent},
     destinations::{
-        broker::{MAX_TEXT_BYTES, Place, check_credentials, unreachable},
+        broker::{Broker, MAX_TEXT_BYTES, Place, check_credentials, unreachable},
         link::Link,
-        settings::{check_text, invalid, read},
+        settings::{check_text, invalid},
         template::Template,
     },
 };
@@ -34,13 +30,11 @@ use crate::{
 /// The kind `mqtt`.
 pub struct Mqtt;
 
-const DEFAULT_CONCURRENCY: u16 = 64;
-
 /// Publishes each message with QoS 1 to a topic of an MQTT broker.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MqttDestination)]
-struct Settings {
+pub(crate) struct Settings {
     /// `mqtt://host:1883` or, with TLS, `mqtts://host:8883`.
     #[schema(example = "mqtts://mqtt.example:8883")]
     url: String,
@@ -70,82 +64,58 @@ struct Settings {
 /// The most that MQTT can say.
 const MOST_PACKET_BYTES: u32 = 268_435_455;
 
-impl Kind for Mqtt {
-    fn name(&self) -> &'static str {
-        "mqtt"
+impl Broker for Mqtt {
+    const NAME: &'static str = "mqtt";
+    const SECRETS: &'static [&'static str] = &["/password"];
+    const CONCURRENCY: u16 = 64;
+    type Settings = Settings;
+    type Read = (Login, Template, bool);
+
+    fn read(settings: Settings) -> Result<Self::Read, InvalidSettings> {
+        check_credentials(settings.username.as_deref(), settings.password.as_deref())?;
+        check_text("/topic", &settings.topic, MAX_TEXT_BYTES)?;
+        let topic = Template::parse(&settings.topic)
+            .map_err(|error| invalid("/topic", error.to_string()))?;
+        if topic.texts().any(|text| text.contains(['#', '+'])) {
+            return Err(invalid("/topic", "expected a topic without # and +"));
+        }
+        if let Some(client_id) = &settings.client_id {
+            check_text("/client_id", client_id, MAX_TEXT_BYTES)?;
+        }
+        if settings
+            .max_packet_bytes
+            .is_some_and(|bytes| !(1..=MOST_PACKET_BYTES).contains(&bytes))
+        {
+            return Err(invalid(
+                "/max_packet_bytes",
+                format!("expected 1 to {MOST_PACKET_BYTES}"),
+            ));
+        }
+        let login = Login {
+            place: Place::read(
+                &settings.url,
+                settings.ca.as_deref(),
+                ("mqtt", 1883),
+                ("mqtts", 8883),
+            )?,
+            username: settings.username,
+            password: settings.password,
+            client_id: settings.client_id.unwrap_or_default(),
+            version: settings.version,
+            max_packet_bytes: settings.max_packet_bytes.unwrap_or(MOST_PACKET_BYTES),
+        };
+        Ok((login, topic, settings.retain))
     }
 
-    fn secrets(&self) -> &'static [&'static str] {
-        &["/password"]
-    }
-
-    fn check(&self, settings: &Map<String, Value>) -> Result<(), InvalidSettings> {
-        open(settings).map(drop)
-    }
-
-    fn open(
-        &self,
-        settings: &Map<String, Value>,
-        network: &Network,
-    ) -> Result<Arc<dyn Destination>, InvalidSettings> {
-        let (login, topic, retain) = open(settings)?;
-        Ok(Arc::new(Publisher {
+    fn open((login, topic, retain): Self::Read, network: Network) -> Arc<dyn Destination> {
+        Arc::new(Publisher {
             login,
             topic,
             retain,
-            network: network.clone(),
+            network,
             link: Link::default(),
-        }))
+        })
     }
-
-    fn default_concurrency(&self) -> u16 {
-        DEFAULT_CONCURRENCY
-    }
-
-    fn outage_is_free(&self) -> bool {
-        true
-    }
-
-    fn schema(&self) -> RefOr<Schema> {
-        Settings::schema()
-    }
-}
-
-fn open(settings: &Map<String, Value>) -> Result<(Login, Template, bool), InvalidSettings> {
-    let settings: Settings = read(settings)?;
-    check_credentials(settings.username.as_deref(), settings.password.as_deref())?;
-    check_text("/topic", &settings.topic, MAX_TEXT_BYTES)?;
-    let topic =
-        Template::parse(&settings.topic).map_err(|error| invalid("/topic", error.to_string()))?;
-    if topic.texts().any(|text| text.contains(['#', '+'])) {
-        return Err(invalid("/topic", "expected a topic without # and +"));
-    }
-    if let Some(client_id) = &settings.client_id {
-        check_text("/client_id", client_id, MAX_TEXT_BYTES)?;
-    }
-    if settings
-        .max_packet_bytes
-        .is_some_and(|bytes| !(1..=MOST_PACKET_BYTES).contains(&bytes))
-    {
-        return Err(invalid(
-            "/max_packet_bytes",
-            format!("expected 1 to {MOST_PACKET_BYTES}"),
-        ));
-    }
-    let login = Login {
-        place: Place::read(
-            &settings.url,
-            settings.ca.as_deref(),
-            ("mqtt", 1883),
-            ("mqtts", 8883),
-        )?,
-        username: settings.username,
-        password: settings.password,
-        client_id: settings.client_id.unwrap_or_default(),
-        version: settings.version,
-        max_packet_bytes: settings.max_packet_bytes.unwrap_or(MOST_PACKET_BYTES),
-    };
-    Ok((login, topic, settings.retain))
 }
 
 /// What type and key may hold in a topic.

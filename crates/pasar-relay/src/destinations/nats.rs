@@ -12,20 +12,16 @@ use std::sync::Arc;
 use async_nats::HeaderMap;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use utoipa::ToSchema;
 
 use self::{connection::Connection, login::Login};
 use crate::{
-    destination::{Destination, InvalidSettings, Kind, Network, Next, Parcel, Sent},
+    destination::{Destination, InvalidSettings, Network, Next, Parcel, Sent},
     destinations::{
         attributes::attributes,
-        broker::{MAX_TEXT_BYTES, Place, failed, unreachable},
+        broker::{Broker, MAX_TEXT_BYTES, Place, failed, unreachable},
         link::Link,
-        settings::{check_text, invalid, read},
+        settings::{check_text, invalid},
         template::Template,
     },
 };
@@ -33,13 +29,11 @@ use crate::{
 /// The kind `nats`.
 pub struct Nats;
 
-const DEFAULT_CONCURRENCY: u16 = 64;
-
 /// Publishes each message to a subject of NATS, with its CloudEvents attributes as headers `ce-..`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NatsDestination)]
-struct Settings {
+pub(crate) struct Settings {
     /// `nats://host:4222` or, with TLS, `tls://host:4222`.
     #[schema(example = "tls://nats.example:4222")]
     url: String,
@@ -67,67 +61,46 @@ struct Settings {
     ca: Option<String>,
 }
 
-impl Kind for Nats {
-    fn name(&self) -> &'static str {
-        "nats"
-    }
+impl Broker for Nats {
+    const NAME: &'static str = "nats";
+    const SECRETS: &'static [&'static str] = &["/password", "/token", "/nkey", "/credentials"];
+    const CONCURRENCY: u16 = 64;
+    type Settings = Settings;
+    type Read = (Place, Login, Template, bool);
 
-    fn secrets(&self) -> &'static [&'static str] {
-        &["/password", "/token", "/nkey", "/credentials"]
-    }
-
-    fn check(&self, settings: &Map<String, Value>) -> Result<(), InvalidSettings> {
-        open(settings).map(drop)
+    fn read(settings: Settings) -> Result<Self::Read, InvalidSettings> {
+        check_text("/subject", &settings.subject, MAX_TEXT_BYTES)?;
+        let subject = Template::parse(&settings.subject)
+            .map_err(|error| invalid("/subject", error.to_string()))?;
+        check_subject("/subject", &settings.subject)?;
+        if let Some(prefix) = &settings.inbox_prefix {
+            check_text("/inbox_prefix", prefix, MAX_TEXT_BYTES)?;
+            check_subject("/inbox_prefix", prefix)?;
+        }
+        let place = Place::read(
+            &settings.url,
+            settings.ca.as_deref(),
+            ("nats", 4222),
+            ("tls", 4222),
+        )?;
+        let jetstream = settings.jetstream;
+        let login = Login::read(settings)?;
+        Ok((place, login, subject, jetstream))
     }
 
     fn open(
-        &self,
-        settings: &Map<String, Value>,
-        network: &Network,
-    ) -> Result<Arc<dyn Destination>, InvalidSettings> {
-        let (place, login, subject, jetstream) = open(settings)?;
-        Ok(Arc::new(Publisher {
+        (place, login, subject, jetstream): Self::Read,
+        network: Network,
+    ) -> Arc<dyn Destination> {
+        Arc::new(Publisher {
             place,
             login,
             subject,
             jetstream,
-            network: network.clone(),
+            network,
             link: Link::default(),
-        }))
+        })
     }
-
-    fn default_concurrency(&self) -> u16 {
-        DEFAULT_CONCURRENCY
-    }
-
-    fn outage_is_free(&self) -> bool {
-        true
-    }
-
-    fn schema(&self) -> RefOr<Schema> {
-        Settings::schema()
-    }
-}
-
-fn open(settings: &Map<String, Value>) -> Result<(Place, Login, Template, bool), InvalidSettings> {
-    let settings: Settings = read(settings)?;
-    check_text("/subject", &settings.subject, MAX_TEXT_BYTES)?;
-    let subject = Template::parse(&settings.subject)
-        .map_err(|error| invalid("/subject", error.to_string()))?;
-    check_subject("/subject", &settings.subject)?;
-    if let Some(prefix) = &settings.inbox_prefix {
-        check_text("/inbox_prefix", prefix, MAX_TEXT_BYTES)?;
-        check_subject("/inbox_prefix", prefix)?;
-    }
-    let place = Place::read(
-        &settings.url,
-        settings.ca.as_deref(),
-        ("nats", 4222),
-        ("tls", 4222),
-    )?;
-    let jetstream = settings.jetstream;
-    let login = Login::read(settings)?;
-    Ok((place, login, subject, jetstream))
 }
 
 /// Words joined by dots, none of them a wildcard.
@@ -247,9 +220,10 @@ impl Publisher {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::destination::Kind as _;
 
     fn checked(more: Value) -> Result<(), String> {
         let mut settings =

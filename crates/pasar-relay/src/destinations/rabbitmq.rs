@@ -16,20 +16,16 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use utoipa::ToSchema;
 
 use self::connection::{Connection, Server};
 use crate::{
-    destination::{Destination, InvalidSettings, Kind, Network, Next, Parcel, Sent},
+    destination::{Destination, InvalidSettings, Network, Next, Parcel, Sent},
     destinations::{
         attributes::attributes,
-        broker::{MAX_TEXT_BYTES, Place, check_credentials, failed, unreachable},
+        broker::{Broker, MAX_TEXT_BYTES, Place, check_credentials, failed, unreachable},
         link::Link,
-        settings::{check_text, invalid, read},
+        settings::{check_text, invalid},
         template::Template,
     },
 };
@@ -39,7 +35,6 @@ pub struct RabbitMq;
 
 /// Bytes of a short string of AMQP: names of exchanges and queues, routing keys.
 const MAX_SHORT_BYTES: usize = 255;
-const DEFAULT_CONCURRENCY: u16 = 64;
 const PERSISTENT: u8 = 2;
 
 /// Publishes each message to an exchange of RabbitMQ, or straight to a queue. Messages are persistent; one
@@ -47,7 +42,7 @@ const PERSISTENT: u8 = 2;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RabbitMqDestination)]
-struct Settings {
+pub(crate) struct Settings {
     /// `amqp://host:5672` or, with TLS, `amqps://host:5671`.
     #[schema(example = "amqps://rabbit.example:5671")]
     url: String,
@@ -67,88 +62,64 @@ struct Settings {
     queue: Option<String>,
 }
 
-impl Kind for RabbitMq {
-    fn name(&self) -> &'static str {
-        "rabbitmq"
+impl Broker for RabbitMq {
+    const NAME: &'static str = "rabbitmq";
+    const SECRETS: &'static [&'static str] = &["/password"];
+    const CONCURRENCY: u16 = 64;
+    type Settings = Settings;
+    type Read = (Server, Route);
+
+    fn read(settings: Settings) -> Result<Self::Read, InvalidSettings> {
+        check_credentials(Some(&settings.username), Some(&settings.password))?;
+        let vhost = settings.vhost.as_deref().unwrap_or("/");
+        check_text("/vhost", vhost, MAX_SHORT_BYTES)?;
+        let server = Server {
+            place: Place::read(
+                &settings.url,
+                settings.ca.as_deref(),
+                ("amqp", 5672),
+                ("amqps", 5671),
+            )?,
+            username: settings.username,
+            password: settings.password,
+            vhost: vhost.to_owned(),
+        };
+        let template = |pointer: &str, text: &str| {
+            check_text(pointer, text, MAX_TEXT_BYTES)?;
+            Template::parse(text).map_err(|error| invalid(pointer, error.to_string()))
+        };
+        let route = match (&settings.exchange, &settings.queue, &settings.routing_key) {
+            (Some(exchange), None, key) => {
+                check_text("/exchange", exchange, MAX_SHORT_BYTES)?;
+                Route {
+                    exchange: exchange.clone(),
+                    key: template("/routing_key", key.as_deref().unwrap_or("{topic}"))?,
+                }
+            }
+            (None, Some(queue), None) => Route {
+                exchange: String::new(),
+                key: template("/queue", queue)?,
+            },
+            (None, Some(_), Some(_)) => {
+                return Err(invalid("/routing_key", "expected only with an exchange"));
+            }
+            _ => return Err(invalid("/exchange", "expected this or queue, one of them")),
+        };
+        Ok((server, route))
     }
 
-    fn secrets(&self) -> &'static [&'static str] {
-        &["/password"]
-    }
-
-    fn check(&self, settings: &Map<String, Value>) -> Result<(), InvalidSettings> {
-        open(settings).map(drop)
-    }
-
-    fn open(
-        &self,
-        settings: &Map<String, Value>,
-        network: &Network,
-    ) -> Result<Arc<dyn Destination>, InvalidSettings> {
-        let (server, route) = open(settings)?;
-        Ok(Arc::new(Publisher {
+    fn open((server, route): Self::Read, network: Network) -> Arc<dyn Destination> {
+        Arc::new(Publisher {
             server,
             route,
-            network: network.clone(),
+            network,
             link: Link::default(),
-        }))
+        })
     }
-
-    fn default_concurrency(&self) -> u16 {
-        DEFAULT_CONCURRENCY
-    }
-
-    fn outage_is_free(&self) -> bool {
-        true
-    }
-
-    fn schema(&self) -> RefOr<Schema> {
-        Settings::schema()
-    }
-}
-
-fn open(settings: &Map<String, Value>) -> Result<(Server, Route), InvalidSettings> {
-    let settings: Settings = read(settings)?;
-    check_credentials(Some(&settings.username), Some(&settings.password))?;
-    let vhost = settings.vhost.as_deref().unwrap_or("/");
-    check_text("/vhost", vhost, MAX_SHORT_BYTES)?;
-    let server = Server {
-        place: Place::read(
-            &settings.url,
-            settings.ca.as_deref(),
-            ("amqp", 5672),
-            ("amqps", 5671),
-        )?,
-        username: settings.username,
-        password: settings.password,
-        vhost: vhost.to_owned(),
-    };
-    let template = |pointer: &str, text: &str| {
-        check_text(pointer, text, MAX_TEXT_BYTES)?;
-        Template::parse(text).map_err(|error| invalid(pointer, error.to_string()))
-    };
-    let route = match (&settings.exchange, &settings.queue, &settings.routing_key) {
-        (Some(exchange), None, key) => {
-            check_text("/exchange", exchange, MAX_SHORT_BYTES)?;
-            Route {
-                exchange: exchange.clone(),
-                key: template("/routing_key", key.as_deref().unwrap_or("{topic}"))?,
-            }
-        }
-        (None, Some(queue), None) => Route {
-            exchange: String::new(),
-            key: template("/queue", queue)?,
-        },
-        (None, Some(_), Some(_)) => {
-            return Err(invalid("/routing_key", "expected only with an exchange"));
-        }
-        _ => return Err(invalid("/exchange", "expected this or queue, one of them")),
-    };
-    Ok((server, route))
 }
 
 /// Where messages go. The exchange without a name leads to the queue that is called as the routing key.
-struct Route {
+pub(crate) struct Route {
     exchange: String,
     key: Template,
 }

@@ -6,20 +6,16 @@ use std::sync::Arc;
 use ::redis::{Cmd, RedisConnectionInfo, RedisError, Value as Answer, aio::MultiplexedConnection};
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use utoipa::ToSchema;
 
 use crate::{
-    destination::{Destination, InvalidSettings, Kind, Network, Next, Parcel, Sent},
+    destination::{Destination, InvalidSettings, Network, Next, Parcel, Sent},
     destinations::{
         attributes::attributes,
-        broker::{MAX_TEXT_BYTES, Place, check_credentials, failed, unreachable},
+        broker::{Broker, MAX_TEXT_BYTES, Place, check_credentials, failed, unreachable},
         link::Link,
-        settings::{check_text, invalid, read},
+        settings::{check_text, invalid},
         template::Template,
     },
 };
@@ -27,7 +23,6 @@ use crate::{
 /// The kind `redis`.
 pub struct Redis;
 
-const DEFAULT_CONCURRENCY: u16 = 64;
 /// What Redis takes where its configuration says nothing else (`proto-max-bulk-len`).
 const DEFAULT_MAX_BYTES: usize = 512 * 1024 * 1024;
 /// Databases that Redis can be configured to have.
@@ -37,7 +32,7 @@ const MAX_DATABASE: u16 = 9_999;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RedisDestination)]
-struct Settings {
+pub(crate) struct Settings {
     /// `redis://host:6379` or, with TLS, `rediss://host:6379`.
     #[schema(example = "rediss://redis.example:6379")]
     url: String,
@@ -63,49 +58,47 @@ struct Settings {
     ca: Option<String>,
 }
 
-impl Kind for Redis {
-    fn name(&self) -> &'static str {
-        "redis"
+impl Broker for Redis {
+    const NAME: &'static str = "redis";
+    const SECRETS: &'static [&'static str] = &["/password"];
+    const CONCURRENCY: u16 = 64;
+    type Settings = Settings;
+    type Read = (Place, RedisConnectionInfo, Target);
+
+    fn read(settings: Settings) -> Result<Self::Read, InvalidSettings> {
+        check_credentials(settings.username.as_deref(), settings.password.as_deref())?;
+        if settings.db > MAX_DATABASE {
+            return Err(invalid("/db", format!("expected 0 to {MAX_DATABASE}")));
+        }
+        let target = target(&settings)?;
+        let place = Place::read(
+            &settings.url,
+            settings.ca.as_deref(),
+            ("redis", 6379),
+            ("rediss", 6379),
+        )?;
+        let login = RedisConnectionInfo {
+            db: settings.db.into(),
+            username: settings.username,
+            password: settings.password,
+            ..RedisConnectionInfo::default()
+        };
+        Ok((place, login, target))
     }
 
-    fn secrets(&self) -> &'static [&'static str] {
-        &["/password"]
-    }
-
-    fn check(&self, settings: &Map<String, Value>) -> Result<(), InvalidSettings> {
-        open(settings).map(drop)
-    }
-
-    fn open(
-        &self,
-        settings: &Map<String, Value>,
-        network: &Network,
-    ) -> Result<Arc<dyn Destination>, InvalidSettings> {
-        let (place, login, target) = open(settings)?;
-        Ok(Arc::new(Publisher {
+    fn open((place, login, target): Self::Read, network: Network) -> Arc<dyn Destination> {
+        Arc::new(Publisher {
             place,
             login,
             target,
-            network: network.clone(),
+            network,
             link: Link::default(),
-        }))
-    }
-
-    fn default_concurrency(&self) -> u16 {
-        DEFAULT_CONCURRENCY
-    }
-
-    fn outage_is_free(&self) -> bool {
-        true
-    }
-
-    fn schema(&self) -> RefOr<Schema> {
-        Settings::schema()
+        })
     }
 }
 
 /// Where messages go.
-enum Target {
+pub(crate) enum Target {
     Channel {
         name: Template,
         require_subscriber: bool,
@@ -114,30 +107,6 @@ enum Target {
         name: Template,
         maxlen: Option<u64>,
     },
-}
-
-fn open(
-    settings: &Map<String, Value>,
-) -> Result<(Place, RedisConnectionInfo, Target), InvalidSettings> {
-    let settings: Settings = read(settings)?;
-    check_credentials(settings.username.as_deref(), settings.password.as_deref())?;
-    if settings.db > MAX_DATABASE {
-        return Err(invalid("/db", format!("expected 0 to {MAX_DATABASE}")));
-    }
-    let target = target(&settings)?;
-    let place = Place::read(
-        &settings.url,
-        settings.ca.as_deref(),
-        ("redis", 6379),
-        ("rediss", 6379),
-    )?;
-    let login = RedisConnectionInfo {
-        db: settings.db.into(),
-        username: settings.username,
-        password: settings.password,
-        ..RedisConnectionInfo::default()
-    };
-    Ok((place, login, target))
 }
 
 fn target(settings: &Settings) -> Result<Target, InvalidSettings> {
@@ -374,9 +343,10 @@ fn refused(error: &RedisError) -> Sent {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::destination::Kind as _;
 
     fn checked(more: Value) -> Result<(), String> {
         let mut settings = json!({ "kind": "redis", "url": "redis://a.example" });

@@ -39,7 +39,7 @@ const TRY_AGAIN: BackoffConfig = BackoffConfig {
     deadline: Some(Duration::from_millis(60)),
 };
 
-pub(super) struct Bootstrap {
+pub(crate) struct Bootstrap {
     pub(super) brokers: Vec<String>,
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) sasl: Option<SaslConfig>,

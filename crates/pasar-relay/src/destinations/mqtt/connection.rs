@@ -28,7 +28,7 @@ const QUEUE: usize = 64;
 const MAX_WRITE_BYTES: usize = 64 * 1024;
 
 #[derive(Clone)]
-pub(super) struct Login {
+pub(crate) struct Login {
     pub(super) place: Place,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,

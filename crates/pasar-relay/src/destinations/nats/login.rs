@@ -18,7 +18,7 @@ const MAX_CREDENTIALS_BYTES: usize = 16 * 1024;
 const DEFAULT_INBOX: &str = "_INBOX";
 
 #[derive(Clone)]
-pub(super) struct Login {
+pub(crate) struct Login {
     who: Who,
     pub(super) inbox_prefix: String,
     /// Certificates to trust beside the public ones.

@@ -32,7 +32,7 @@ const MAX_CHANNELS: u16 = 256;
 /// Seconds after which a connection that says nothing is dead.
 const HEARTBEAT_S: u16 = 30;
 
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) place: Place,
     pub(super) username: String,
     pub(super) password: String,
