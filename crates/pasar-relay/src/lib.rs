@@ -44,10 +44,16 @@ use crate::{
 };
 
 /// The schema, step by step.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_relay",
-    sql: include_str!("../migrations/0001_relay.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_relay",
+        sql: include_str!("../migrations/0001_relay.sql"),
+    },
+    Migration {
+        name: "0002_replays_counted",
+        sql: include_str!("../migrations/0002_replays_counted.sql"),
+    },
+];
 
 /// Opens the service's database.
 pub fn open(host: &Host) -> Result<Store, OpenError> {

@@ -42,6 +42,8 @@ pub(crate) struct Item {
     pub(crate) message: Arc<Message>,
     /// It stands in `retry`.
     pub(crate) from_retry: bool,
+    /// How often a replay had asked for it when it was read from there.
+    pub(crate) asked: i64,
     pub(crate) tried: Option<Tried>,
     /// When it first failed, or now.
     pub(crate) since: Timestamp,
@@ -134,10 +136,12 @@ fn record(
         .as_deref()
         .filter(|_| command.ordering == Ordering::Key);
     match item.verdict {
-        Verdict::Delivered => done(ctx, id, item, key, rows),
+        Verdict::Delivered => done(ctx, id, item, key, rows).map(drop),
         Verdict::Dead => {
-            bury(ctx, id, item)?;
-            done(ctx, id, item, key, rows)
+            if done(ctx, id, item, key, rows)? {
+                bury(ctx, id, item)?;
+            }
+            Ok(())
         }
         Verdict::Retry { due } => wait(ctx, id, item, key, Some(due), rows),
         Verdict::Gone | Verdict::Aside => {
@@ -148,20 +152,25 @@ fn record(
     }
 }
 
-/// It is resolved for good: whoever waited behind it goes on.
+/// It is resolved for good: whoever waited behind it goes on. False if a replay has asked for it meanwhile.
 fn done(
     ctx: &Context<'_>,
     id: SubscriptionId,
     item: &Item,
     key: Option<&str>,
     rows: &mut Vec<Change>,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
+    let position = item.message.position;
     if !item.from_retry {
-        return Ok(());
+        let dead = item.verdict == Verdict::Dead;
+        return Ok(!dead || retries::held(ctx, id, position)?.is_none());
+    }
+    if !retries::delete(ctx, id, position, item.asked)? {
+        return asked_again(ctx, id, position, key, rows).map(|asked| !asked);
     }
     let mut change = Change {
         key: key.map(Into::into),
-        rows: -i64::from(retries::delete(ctx, id, item.message.position)?),
+        rows: -1,
         due: None,
     };
     if let Some(key) = key
@@ -170,7 +179,32 @@ fn done(
         change.due = Some(ctx.now());
     }
     rows.push(change);
-    Ok(())
+    Ok(true)
+}
+
+/// A replay asked for a delivery while it was under way: what came of that says nothing about the next one.
+/// False if nobody did.
+fn asked_again(
+    ctx: &Context<'_>,
+    id: SubscriptionId,
+    position: i64,
+    key: Option<&str>,
+    rows: &mut Vec<Change>,
+) -> Result<bool, Fault> {
+    let Some(held) = retries::held(ctx, id, position)? else {
+        return Ok(false);
+    };
+    // Whatever it waits behind may have waited for the one that has just ended.
+    let due = match key {
+        Some(key) if held => retries::release(ctx, id, key, ctx.now())?,
+        _ => !held,
+    };
+    rows.push(Change {
+        key: key.map(Into::into),
+        rows: 0,
+        due: due.then_some(ctx.now()),
+    });
+    Ok(true)
 }
 
 /// It waits in `retry`, until `due` or until the one of its key before it is done.
@@ -198,11 +232,16 @@ fn wait(
         held,
         since: item.since,
         last_error: tried.and_then(|tried| tried.detail.clone()),
+        asked: item.asked,
     };
-    retries::put(ctx, id, &retry)?;
+    let updated = item.from_retry && retries::update(ctx, id, &retry)?;
+    let added = !updated && retries::insert(ctx, id, &retry)?;
+    if !updated && !added {
+        return asked_again(ctx, id, position, key, rows).map(drop);
+    }
     rows.push(Change {
         key: retry.key,
-        rows: i64::from(!item.from_retry),
+        rows: i64::from(added),
         due: (!held).then_some(due),
     });
     Ok(())
@@ -266,212 +305,4 @@ fn reason_to_disable(
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{
-        tables::messages,
-        testing::{Bench, input},
-    };
-
-    /// A subscription ordered by key and three messages of one key.
-    fn bench() -> (Bench, SubscriptionId) {
-        let bench = Bench::new();
-        let mut input = input(json!({"kind": "probe", "to": "a"}));
-        input.ordering = Ordering::Key;
-        bench.create(input);
-        for _ in 0..3 {
-            bench.publish("client", "k");
-        }
-        let id = bench.only().id;
-        (bench, id)
-    }
-
-    fn item(bench: &Bench, position: i64, from_retry: bool, verdict: Verdict) -> Item {
-        let message = bench
-            .store
-            .read_now(|tx| messages::at(tx, position))
-            .unwrap()
-            .unwrap();
-        Item {
-            message,
-            from_retry,
-            tried: (verdict != Verdict::Held).then(|| Tried {
-                position,
-                attempt: 1,
-                at: bench.now(),
-                took_us: 1_000,
-                delivered: verdict == Verdict::Delivered,
-                status: None,
-                detail: Some("said no".to_owned()),
-                next_at: None,
-            }),
-            since: bench.now(),
-            verdict,
-        }
-    }
-
-    fn run(
-        bench: &Bench,
-        id: SubscriptionId,
-        position: i64,
-        attach: bool,
-        items: Vec<Item>,
-    ) -> Recorded {
-        let command = RecordDeliveries {
-            id,
-            ordering: Ordering::Key,
-            position,
-            attach,
-            items,
-            disable_after: Duration::from_secs(3_600),
-        };
-        bench.given(move |ctx| record_deliveries(ctx, &command))
-    }
-
-    fn waiting(bench: &Bench, id: SubscriptionId) -> Vec<(i64, bool)> {
-        let all = bench.store.read_now(|tx| {
-            tx.query_all(
-                "SELECT position, held FROM retry WHERE subscription = ?1 ORDER BY position",
-                &[&id],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-        });
-        all.unwrap()
-    }
-
-    #[test]
-    fn one_that_waits_behind_its_key_is_let_go_when_the_one_before_is_done() {
-        let (bench, id) = bench();
-        let due = bench.now() + Duration::from_secs(5);
-        run(
-            &bench,
-            id,
-            1,
-            false,
-            vec![item(&bench, 1, false, Verdict::Retry { due })],
-        );
-        let held = vec![
-            item(&bench, 2, false, Verdict::Held),
-            item(&bench, 3, false, Verdict::Held),
-        ];
-        run(&bench, id, 3, false, held);
-        assert_eq!(waiting(&bench, id), [(1, false), (2, true), (3, true)]);
-        let recorded = run(
-            &bench,
-            id,
-            3,
-            false,
-            vec![item(&bench, 1, true, Verdict::Delivered)],
-        );
-        assert_eq!(waiting(&bench, id), [(2, false), (3, true)]);
-        assert_eq!(recorded.rows[0].due, Some(bench.now()));
-        run(
-            &bench,
-            id,
-            3,
-            false,
-            vec![item(&bench, 2, true, Verdict::Dead)],
-        );
-        assert_eq!(waiting(&bench, id), [(3, false)]);
-    }
-
-    #[test]
-    fn one_that_finds_nobody_to_wait_behind_is_due_at_once() {
-        let (bench, id) = bench();
-        run(
-            &bench,
-            id,
-            2,
-            false,
-            vec![item(&bench, 2, false, Verdict::Held)],
-        );
-        assert_eq!(waiting(&bench, id), [(2, false)]);
-    }
-
-    #[test]
-    fn it_attaches_only_once_it_is_done_up_to_the_watermark() {
-        let (bench, id) = bench();
-        bench.given(|ctx| progress::raise_watermark(ctx, 3));
-        assert!(!run(&bench, id, 2, true, Vec::new()).attached);
-        assert!(run(&bench, id, 3, true, Vec::new()).attached);
-        bench.given(|ctx| progress::raise_watermark(ctx, 9));
-        assert!(!run(&bench, id, 3, false, Vec::new()).attached);
-        assert_eq!(bench.progress(id).position, 9);
-    }
-
-    #[test]
-    fn one_that_fails_for_too_long_is_disabled_and_a_success_in_between_counts() {
-        let (bench, id) = bench();
-        let due = bench.now();
-        let fail = |bench: &Bench| {
-            run(
-                bench,
-                id,
-                1,
-                false,
-                vec![item(bench, 1, true, Verdict::Retry { due })],
-            )
-        };
-        assert!(fail(&bench).active);
-        bench.advance(Duration::from_secs(3_000));
-        run(
-            &bench,
-            id,
-            2,
-            false,
-            vec![item(&bench, 2, false, Verdict::Delivered)],
-        );
-        bench.advance(Duration::from_secs(3_000));
-        assert!(fail(&bench).active);
-        bench.advance(Duration::from_secs(3_599));
-        assert!(fail(&bench).active);
-        bench.advance(Duration::from_secs(1));
-        assert!(!fail(&bench).active);
-        assert_eq!(bench.only().disabled_because, Some(DisableReason::Failing));
-    }
-
-    #[test]
-    fn a_dead_letter_is_told_unless_it_is_the_relays_own_message() {
-        let (bench, id) = bench();
-        let mut own = item(&bench, 2, false, Verdict::Dead);
-        let mut message = (*own.message).clone();
-        message.topic = "relay".into();
-        own.message = Arc::new(message);
-        run(
-            &bench,
-            id,
-            2,
-            false,
-            vec![item(&bench, 1, false, Verdict::Dead), own],
-        );
-        let told = bench.events_of::<MessageDeadLettered>();
-        assert_eq!(told.len(), 1);
-        assert_eq!((told[0].position, told[0].attempts), (1, 1));
-        let dead = bench
-            .store
-            .read_now(|tx| dead_letters::count(tx, id))
-            .unwrap();
-        assert_eq!(dead, 2);
-    }
-
-    #[test]
-    fn nothing_is_recorded_for_one_that_was_deleted() {
-        let (bench, _) = bench();
-        let gone = SubscriptionId::from_bytes([7; 16]);
-        let checked = bench.check({
-            let command = RecordDeliveries {
-                id: gone,
-                ordering: Ordering::Key,
-                position: 1,
-                attach: true,
-                items: vec![item(&bench, 1, false, Verdict::Delivered)],
-                disable_after: Duration::from_secs(1),
-            };
-            move |ctx| record_deliveries(ctx, &command)
-        });
-        assert_eq!(checked.outcome.unwrap(), Recorded::default());
-        assert!(checked.changes.is_empty());
-    }
-}
+mod tests;

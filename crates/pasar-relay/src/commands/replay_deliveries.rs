@@ -6,11 +6,7 @@ use pasar_types::id::SubscriptionId;
 
 use crate::{
     subscription::Stored,
-    tables::{
-        dead_letters, messages, replays,
-        retries::{self, Retry},
-        subscriptions,
-    },
+    tables::{dead_letters, messages, replays, retries, subscriptions},
 };
 use pasar_contracts::api::relay::Ordering;
 
@@ -133,15 +129,6 @@ pub(crate) fn schedule(
         Some(key) => retries::key_waits(ctx, id, key, position)?,
         None => false,
     };
-    let retry = Retry {
-        position,
-        key: key.map(Into::into),
-        attempts: 0,
-        due: now,
-        held,
-        since: now,
-        last_error: None,
-    };
     dead_letters::delete(ctx, id, position)?;
-    retries::put(ctx, id, &retry)
+    retries::ask(ctx, id, position, key, held, now)
 }

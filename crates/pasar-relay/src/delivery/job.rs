@@ -23,6 +23,8 @@ pub(crate) struct Job {
     pub(crate) since: Option<Timestamp>,
     /// It stands in `retry`.
     pub(crate) from_retry: bool,
+    /// How often a replay had asked for it when it was read from there.
+    pub(crate) asked: i64,
 }
 
 /// A job whose attempt has ended.
@@ -43,6 +45,7 @@ impl Job {
             attempts: 0,
             since: None,
             from_retry: false,
+            asked: 0,
         }
     }
 
@@ -51,6 +54,7 @@ impl Job {
         Item {
             message: self.message,
             from_retry: self.from_retry,
+            asked: self.asked,
             tried: None,
             since: now,
             verdict: Verdict::Held,
@@ -88,6 +92,7 @@ impl Ended {
         Item {
             message: self.job.message,
             from_retry: self.job.from_retry,
+            asked: self.job.asked,
             tried: Some(Tried {
                 position,
                 next_at: match verdict {

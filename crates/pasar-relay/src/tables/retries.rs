@@ -17,6 +17,8 @@ pub(crate) struct Retry {
     pub(crate) held: bool,
     pub(crate) since: Timestamp,
     pub(crate) last_error: Option<String>,
+    /// How often a replay asked for it.
+    pub(crate) asked: i64,
 }
 
 /// What a subscription has waiting.
@@ -27,14 +29,11 @@ pub(crate) struct Waiting {
     pub(crate) next_due: Option<Timestamp>,
 }
 
-/// Adds a row, or replaces the one of the same message.
-pub(crate) fn put(tx: &Tx<'_>, id: SubscriptionId, retry: &Retry) -> Result<(), Fault> {
-    tx.execute(
-        "INSERT INTO retry (subscription, position, key, attempts, due, held, since, last_error)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (subscription, position) DO UPDATE
-         SET attempts = excluded.attempts, due = excluded.due, held = excluded.held,
-             since = excluded.since, last_error = excluded.last_error",
+/// Adds a row for a message that came from the log; false if a replay has asked for the message already.
+pub(crate) fn insert(tx: &Tx<'_>, id: SubscriptionId, retry: &Retry) -> Result<bool, Fault> {
+    let rows = tx.execute(
+        "INSERT INTO retry (subscription, position, key, attempts, due, held, since, last_error, asked)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (subscription, position) DO NOTHING",
         &[
             &id,
             &retry.position,
@@ -44,18 +43,72 @@ pub(crate) fn put(tx: &Tx<'_>, id: SubscriptionId, retry: &Retry) -> Result<(), 
             &retry.held,
             &retry.since,
             &retry.last_error,
+            &retry.asked,
         ],
+    )?;
+    Ok(rows > 0)
+}
+
+/// Writes what became of a row; false if it is gone, or a replay has asked for it once more.
+pub(crate) fn update(tx: &Tx<'_>, id: SubscriptionId, retry: &Retry) -> Result<bool, Fault> {
+    let rows = tx.execute(
+        "UPDATE retry SET attempts = ?3, due = ?4, held = ?5, since = ?6, last_error = ?7
+         WHERE subscription = ?1 AND position = ?2 AND asked = ?8",
+        &[
+            &id,
+            &retry.position,
+            &retry.attempts,
+            &retry.due,
+            &retry.held,
+            &retry.since,
+            &retry.last_error,
+            &retry.asked,
+        ],
+    )?;
+    Ok(rows > 0)
+}
+
+/// Makes a delivery due because a replay asks for it, whether it waits already or not.
+pub(crate) fn ask(
+    tx: &Tx<'_>,
+    id: SubscriptionId,
+    position: i64,
+    key: Option<&str>,
+    held: bool,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    tx.execute(
+        "INSERT INTO retry (subscription, position, key, attempts, due, held, since, last_error, asked)
+         VALUES (?1, ?2, ?3, 0, ?4, ?5, ?4, NULL, 1)
+         ON CONFLICT (subscription, position) DO UPDATE
+         SET attempts = 0, due = excluded.due, held = excluded.held, since = excluded.since,
+             last_error = NULL, asked = retry.asked + 1",
+        &[&id, &position, &key, &now, &held],
     )?;
     Ok(())
 }
 
-/// Takes a row away; false if there is none.
-pub(crate) fn delete(tx: &Tx<'_>, id: SubscriptionId, position: i64) -> Result<bool, Fault> {
+/// Takes a row away; false if there is none, or a replay has asked for it once more.
+pub(crate) fn delete(
+    tx: &Tx<'_>,
+    id: SubscriptionId,
+    position: i64,
+    asked: i64,
+) -> Result<bool, Fault> {
     tx.execute(
-        "DELETE FROM retry WHERE subscription = ?1 AND position = ?2",
-        &[&id, &position],
+        "DELETE FROM retry WHERE subscription = ?1 AND position = ?2 AND asked = ?3",
+        &[&id, &position, &asked],
     )
     .map(|rows| rows > 0)
+}
+
+/// Whether a message that waits is held; `None` if it does not wait.
+pub(crate) fn held(tx: &Tx<'_>, id: SubscriptionId, position: i64) -> Result<Option<bool>, Fault> {
+    tx.query_opt(
+        "SELECT held FROM retry WHERE subscription = ?1 AND position = ?2",
+        &[&id, &position],
+        |row| row.get(0),
+    )
 }
 
 pub(crate) fn delete_all(tx: &Tx<'_>, id: SubscriptionId) -> Result<(), Fault> {
@@ -127,7 +180,7 @@ pub(crate) fn due(
     limit: usize,
 ) -> Result<Vec<Retry>, Fault> {
     tx.query_all(
-        "SELECT position, key, attempts, due, held, since, last_error FROM retry
+        "SELECT position, key, attempts, due, held, since, last_error, asked FROM retry
          WHERE subscription = ?1 AND held = 0 AND due <= ?2 ORDER BY due, position LIMIT ?3",
         &[&id, &now, &i64::try_from(limit).unwrap_or(i64::MAX)],
         retry,
@@ -137,7 +190,7 @@ pub(crate) fn due(
 /// The earliest in the log, due or not.
 pub(crate) fn first(tx: &Tx<'_>, id: SubscriptionId) -> Result<Option<Retry>, Fault> {
     tx.query_opt(
-        "SELECT position, key, attempts, due, held, since, last_error FROM retry
+        "SELECT position, key, attempts, due, held, since, last_error, asked FROM retry
          WHERE subscription = ?1 ORDER BY position LIMIT 1",
         &[&id],
         retry,
@@ -225,5 +278,6 @@ fn retry(row: &Row<'_>) -> Result<Retry, Fault> {
         held: row.get(4)?,
         since: row.get(5)?,
         last_error: row.get(6)?,
+        asked: row.get(7)?,
     })
 }

@@ -181,12 +181,7 @@ async fn a_replay_delivers_again_what_is_named() {
     assert_eq!(scheduled["scheduled"], 1);
     let again = receiver.wait_for(4).await;
     assert_eq!(again[3].body, "two");
-    // What is being delivered again already is not asked for twice: wait until it is recorded.
-    let attempts = format!("/v1/subscriptions/{id}/attempts");
-    until(&system, &attempts, |page| {
-        page["items"].as_array().unwrap().len() == 4
-    })
-    .await;
+    // What may not be recorded yet is delivered once more all the same.
     act(&system, &id, "replay", json!({"range": {"after": 1}})).await;
     receiver.wait_for(6).await;
     let path = format!("/v1/subscriptions/{id}/replay");

@@ -71,6 +71,7 @@ impl Courier {
             .map(|(_, message)| Item {
                 message: Arc::clone(message),
                 from_retry: false,
+                asked: 0,
                 tried: None,
                 since: now,
                 verdict: Verdict::Aside,

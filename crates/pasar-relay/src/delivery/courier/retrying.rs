@@ -109,6 +109,7 @@ impl Courier {
             attempts: row.attempts,
             since: (row.attempts > 0).then_some(row.since),
             from_retry: true,
+            asked: row.asked,
         };
         self.ready.insert((position, true), job);
         Ok(())

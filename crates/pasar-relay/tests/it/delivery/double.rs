@@ -47,6 +47,8 @@ pub(crate) struct Double {
     count: watch::Sender<usize>,
     /// While it is closed, whatever came waits for its answer.
     open: watch::Sender<bool>,
+    /// Once it is set, what was late is taken.
+    late: watch::Sender<bool>,
 }
 
 /// A message that came.
@@ -64,6 +66,8 @@ pub(crate) enum Answer {
     Taken,
     No(Next),
     Unreachable,
+    /// Taken, once [`Double::take_late`] is called.
+    Late,
     /// Nothing, ever.
     Stuck,
 }
@@ -84,6 +88,7 @@ impl Double {
             came: Mutex::default(),
             count: watch::Sender::new(0),
             open: watch::Sender::new(true),
+            late: watch::Sender::new(false),
         });
         let before = DOUBLES.lock().insert(name.to_owned(), Arc::clone(&double));
         assert!(before.is_none(), "{name} is taken");
@@ -100,6 +105,10 @@ impl Double {
 
     pub(crate) fn open(&self, open: bool) {
         self.open.send_replace(open);
+    }
+
+    pub(crate) fn take_late(&self) {
+        self.late.send_replace(true);
     }
 
     pub(crate) fn came(&self) -> Vec<Came> {
@@ -133,7 +142,7 @@ impl Double {
     fn answer(&self, mut came: Came) -> Answer {
         let prepared = self.next.lock().pop_front();
         let answer = prepared.unwrap_or_else(|| (self.answering.lock())(&came));
-        came.taken = answer == Answer::Taken;
+        came.taken = matches!(answer, Answer::Taken | Answer::Late);
         self.came.lock().push(came);
         self.count.send_modify(|count| *count += 1);
         answer
@@ -153,8 +162,12 @@ impl Destination for Double {
             let answer = self.answer(came);
             let mut open = self.open.subscribe();
             let _ = open.wait_for(|open| *open).await;
+            if answer == Answer::Late {
+                let mut late = self.late.subscribe();
+                let _ = late.wait_for(|late| *late).await;
+            }
             match answer {
-                Answer::Taken => Sent::Delivered {
+                Answer::Taken | Answer::Late => Sent::Delivered {
                     status: Some(200),
                     detail: None,
                 },
