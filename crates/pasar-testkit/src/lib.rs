@@ -5,6 +5,8 @@
 
 pub mod check;
 pub mod client;
+#[cfg(feature = "brokers")]
+pub mod ends;
 pub mod feed;
 pub mod host;
 pub mod identities;

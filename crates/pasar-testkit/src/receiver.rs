@@ -62,6 +62,17 @@ impl Receiver {
     /// If there is no port.
     pub async fn start(answering: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        Self::start_on(listener, answering)
+    }
+
+    /// The same on a port that was bound before.
+    ///
+    /// # Panics
+    /// If the listener is none.
+    pub fn start_on(
+        listener: TcpListener,
+        answering: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("a bound port has an address");
         let shared = Arc::new(Shared {
             answering: Box::new(answering),

@@ -106,6 +106,14 @@ impl Server {
         self.told("stop").await;
     }
 
+    /// Ends its process as a crash would. Only for one that the test has [alone](Self::alone).
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn kill(&self) {
+        self.told("kill").await;
+    }
+
     /// Starts it again, on the same ports and data; it answers when this returns.
     ///
     /// # Panics

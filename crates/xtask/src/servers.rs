@@ -43,6 +43,8 @@ enum Action {
     },
     /// Stop what was started; the data stays
     Stop { names: Vec<String> },
+    /// End what was started as a crash would, with SIGKILL; the data stays
+    Kill { names: Vec<String> },
     /// Start them, run a command with `PASAR_TEST_SERVERS` set, and stop them again
     Run {
         #[arg(trailing_var_arg = true, required = true)]
@@ -93,6 +95,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
             );
         }
         Action::Stop { names } => stop(workspace, &kinds(names)?)?,
+        Action::Kill { names } => kill(workspace, &kinds(names)?)?,
         Action::Run { command } => {
             let servers = start(workspace, &[])?;
             let (program, args) = command.split_first().context("a command is required")?;
@@ -211,6 +214,13 @@ fn stop(workspace: &Workspace, kinds: &[&'static Kind]) -> anyhow::Result<()> {
     }
     let folders: Vec<_> = kinds.iter().map(|kind| place.folder(kind.name)).collect();
     process::stop(&folders)
+}
+
+fn kill(workspace: &Workspace, kinds: &[&'static Kind]) -> anyhow::Result<()> {
+    let place = Place::open(&workspace.target().join("servers"))?;
+    kinds
+        .iter()
+        .try_for_each(|kind| process::kill(&place.folder(kind.name)))
 }
 
 fn kinds(names: &[String]) -> anyhow::Result<Vec<&'static Kind>> {

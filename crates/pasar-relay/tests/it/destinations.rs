@@ -1,20 +1,10 @@
 //! One suite over every kind of destination, each against its real server (`cargo xtask servers start`).
 //!
-//! A kind takes part by an [`end::End`] of its own in a file here, and a line below.
+//! A kind takes part by a `pasar_testkit::ends::End` of its own, and a line below.
 
 mod delivered;
 mod end;
-#[cfg(feature = "kafka")]
-mod kafka;
-#[cfg(feature = "mqtt")]
-mod mqtt;
-#[cfg(feature = "nats")]
-mod nats;
 mod outage;
-#[cfg(feature = "rabbitmq")]
-mod rabbitmq;
-#[cfg(feature = "redis")]
-mod redis;
 mod suite;
 
 /// The tests of one kind of other end.
@@ -89,16 +79,16 @@ macro_rules! suite {
 }
 
 #[cfg(feature = "redis")]
-suite!(redis_channel, redis::Channel);
+suite!(redis_channel, pasar_testkit::ends::redis::Channel);
 #[cfg(feature = "redis")]
-suite!(redis_stream, redis::Stream);
+suite!(redis_stream, pasar_testkit::ends::redis::Stream);
 #[cfg(feature = "nats")]
-suite!(nats_core, nats::Core);
+suite!(nats_core, pasar_testkit::ends::nats::Core);
 #[cfg(feature = "nats")]
-suite!(nats_jetstream, nats::JetStream);
+suite!(nats_jetstream, pasar_testkit::ends::nats::JetStream);
 #[cfg(feature = "rabbitmq")]
-suite!(rabbitmq_queue, rabbitmq::Queue);
+suite!(rabbitmq_queue, pasar_testkit::ends::rabbitmq::Queue);
 #[cfg(feature = "kafka")]
-suite!(kafka_topic, kafka::Topic);
+suite!(kafka_topic, pasar_testkit::ends::kafka::Topic);
 #[cfg(feature = "mqtt")]
-suite!(mqtt_topic, mqtt::Topic);
+suite!(mqtt_topic, pasar_testkit::ends::mqtt::Topic);

@@ -80,6 +80,20 @@ pub(super) fn stop(folders: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Ends what was started there at once. Nothing in it has the time to write anything more.
+pub(super) fn kill(folder: &Path) -> anyhow::Result<()> {
+    let started = started(folder)?;
+    ensure!(
+        started.iter().any(Started::runs),
+        "nothing runs in {}",
+        folder.display()
+    );
+    signal("-KILL", &started);
+    wait_for_end(&started)?;
+    fs::remove_file(folder.join(STARTED))?;
+    Ok(())
+}
+
 struct Started {
     pid: u32,
     since: u64,
@@ -168,6 +182,15 @@ mod tests {
         start(folder.path(), &[program("sleep", &["60"])]).unwrap();
         assert!(runs(folder.path()).unwrap());
         stop(&[folder.path().to_owned()]).unwrap();
+        assert!(!runs(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn what_was_started_can_be_killed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(kill(folder.path()).is_err());
+        start(folder.path(), &[program("sleep", &["60"])]).unwrap();
+        kill(folder.path()).unwrap();
         assert!(!runs(folder.path()).unwrap());
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pasar_relay::vault::Kinds;
 use pasar_testkit::{
+    ends::{Access, End, new_name},
     probe::soon,
     receiver::Receiver,
     servers::{Server, Wire},
@@ -11,7 +12,6 @@ use pasar_testkit::{
 use pasar_types::id::SubscriptionId;
 use serde_json::{Value, json};
 
-use super::end::{Access, End, new_name};
 use crate::delivery::bench::Bench;
 
 const BEFORE: usize = 10;

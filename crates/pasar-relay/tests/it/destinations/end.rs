@@ -1,13 +1,6 @@
-//! The other end of a kind of destination, and what the suite sends to it.
+//! What the suite sends to the other ends.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use pasar_contracts::api::relay::Format;
 use pasar_relay::{
@@ -16,115 +9,11 @@ use pasar_relay::{
     format::encode,
     message::Message,
 };
-use pasar_testkit::servers::Server;
 use pasar_types::{
     id::{FlowId, SubscriptionId},
     time::Timestamp,
 };
 use serde_json::Value;
-
-/// A real client of a kind's server.
-pub(super) trait End: Sized {
-    /// As `Server::shared` calls it.
-    const SERVER: &'static str;
-    /// What names begin with that the server's limited user may use, if it has such rules.
-    const ALLOWED: Option<&'static str>;
-    /// Whether a message's attributes go along beside its body.
-    const HAS_ATTRIBUTES: bool;
-    /// Whether it gets later what came while it was away.
-    const IS_DURABLE: bool;
-    /// Whether a client of the server uses only the address that it was given.
-    const CAN_BE_CUT: bool;
-
-    /// The settings of a destination called `name` there: with `kind`.
-    fn settings(access: &Access, name: &str) -> Value;
-
-    /// Listens to what is sent to `name` once this returns; if durable, also to what was sent before.
-    async fn listen(server: &Server, name: &str) -> Self;
-
-    /// The next message. Waits without end.
-    async fn next(&mut self) -> Got;
-}
-
-/// How a destination gets to a server.
-pub(super) struct Access {
-    pub(super) host: &'static str,
-    pub(super) port: u16,
-    pub(super) is_tls: bool,
-    pub(super) ca: Option<String>,
-    pub(super) user: String,
-    pub(super) password: String,
-}
-
-impl Access {
-    pub(super) fn plain(server: &Server) -> Self {
-        Self {
-            host: "127.0.0.1",
-            port: server.port,
-            is_tls: false,
-            ca: None,
-            user: server.user.clone(),
-            password: server.password.clone(),
-        }
-    }
-
-    pub(super) fn tls(server: &Server, ca: &str) -> Self {
-        Self {
-            host: "localhost",
-            port: server.tls_port,
-            is_tls: true,
-            ca: Some(ca.to_owned()),
-            ..Self::plain(server)
-        }
-    }
-
-    /// `redis://127.0.0.1:6379`, with the scheme for where there is TLS and where not.
-    pub(super) fn url(&self, plain: &str, encrypted: &str) -> String {
-        let scheme = if self.is_tls { encrypted } else { plain };
-        format!("{scheme}://{}:{}", self.host, self.port)
-    }
-}
-
-/// What came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Got {
-    pub(super) body: Vec<u8>,
-    pub(super) content_type: String,
-    /// CloudEvents attributes, without what the protocol puts before their names.
-    pub(super) attributes: BTreeMap<String, String>,
-}
-
-impl Got {
-    /// Of a protocol that carries nothing but bytes: what they tell themselves.
-    pub(super) fn body_only(body: Vec<u8>) -> Self {
-        let mut attributes = BTreeMap::new();
-        if let Ok(Value::Object(event)) = serde_json::from_slice(&body) {
-            for name in ["id", "position"] {
-                let text = event.get(name).and_then(Value::as_str);
-                attributes.extend(text.map(|text| (name.to_owned(), text.to_owned())));
-            }
-        } else if let Some(number) = str::from_utf8(&body)
-            .ok()
-            .and_then(|text| text.strip_prefix("message "))
-        {
-            attributes.insert("id".to_owned(), format!("msg_{number}"));
-        }
-        Self {
-            body,
-            content_type: String::new(),
-            attributes,
-        }
-    }
-
-    /// Its place in the log.
-    pub(super) fn position(&self) -> i64 {
-        self.attributes["position"].parse().unwrap()
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.attributes["id"]
-    }
-}
 
 pub(super) fn network(guard: Guard) -> Network {
     Network {
@@ -144,20 +33,6 @@ pub(super) fn open(settings: &Value, guard: Guard) -> Arc<dyn Destination> {
     assert!(kind.outage_is_free());
     kind.check(settings).unwrap();
     kind.open(settings, &network(guard)).unwrap()
-}
-
-/// A name that no other test uses, and no earlier run.
-pub(super) fn new_name(start: &str) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let process = std::process::id();
-    let started = std::fs::metadata("/proc/self")
-        .and_then(|entry| entry.modified())
-        .unwrap()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_millis();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{start}t{started}-{process}-{count}")
 }
 
 /// A message with a text.

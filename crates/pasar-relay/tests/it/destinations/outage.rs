@@ -9,11 +9,12 @@ use pasar_relay::{
     destinations::guard::Guard,
 };
 use pasar_testkit::{
+    ends::{Access, End, new_name},
     probe::soon,
     servers::{Server, Wire},
 };
 
-use super::end::{Access, End, is_delivered, is_unreachable, new_name, numbered, open};
+use super::end::{is_delivered, is_unreachable, numbered, open};
 
 /// An outage is told within this time.
 const AT_ONCE: Duration = Duration::from_secs(3);

@@ -9,11 +9,12 @@ use pasar_relay::{
     destinations::guard::Guard,
 };
 use pasar_testkit::{
+    ends::{Access, End, new_name},
     probe::soon,
     servers::{Server, Wire},
 };
 
-use super::end::{Access, End, is_delivered, message, new_name, numbered, open, parcel};
+use super::end::{is_delivered, message, numbered, open, parcel};
 
 /// Sends that overlap.
 const MANY: i64 = 300;

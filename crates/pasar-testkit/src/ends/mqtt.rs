@@ -1,8 +1,8 @@
 //! MQTT as a subscriber whose session outlives its connection.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, future::pending, time::Duration};
 
-use pasar_testkit::{probe::soon, servers::Server};
+use crate::{probe::soon, servers::Server};
 use rumqttc::v5::{
     AsyncClient, Event, EventLoop, Incoming, MqttOptions,
     mqttbytes::{
@@ -12,9 +12,9 @@ use rumqttc::v5::{
 };
 use serde_json::{Value, json};
 
-use super::end::{Access, End, Got};
+use super::{Access, End, Got};
 
-pub(super) struct Topic {
+pub struct Topic {
     events: EventLoop,
     /// What came before the subscription was confirmed: the session goes on where it was.
     early: VecDeque<Got>,
@@ -29,6 +29,8 @@ impl End for Topic {
     const ALLOWED: Option<&'static str> = Some("allowed/");
     const HAS_ATTRIBUTES: bool = true;
     const IS_DURABLE: bool = true;
+    /// What it keeps for a session is in memory, and on disk only when it ends.
+    const SURVIVES_KILL: bool = false;
     const CAN_BE_CUT: bool = true;
 
     fn settings(access: &Access, name: &str) -> Value {
@@ -78,11 +80,12 @@ impl End for Topic {
         if let Some(got) = self.early.pop_front() {
             return got;
         }
-        loop {
-            if let Event::Incoming(Incoming::Publish(publish)) = self.events.poll().await.unwrap() {
+        while let Ok(event) = self.events.poll().await {
+            if let Event::Incoming(Incoming::Publish(publish)) = event {
                 return got(publish);
             }
         }
+        pending().await
     }
 }
 

@@ -1,9 +1,9 @@
 //! Redis as a subscriber of a channel and as a reader of a stream.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::pending};
 
+use crate::servers::Server;
 use futures_util::StreamExt as _;
-use pasar_testkit::servers::Server;
 use redis::{
     AsyncCommands as _, Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo,
     aio::{MultiplexedConnection, PubSub},
@@ -11,7 +11,7 @@ use redis::{
 };
 use serde_json::{Value, json};
 
-use super::end::{Access, End, Got};
+use super::{Access, End, Got};
 
 fn client(server: &Server) -> Client {
     Client::open(ConnectionInfo {
@@ -38,13 +38,14 @@ fn settings(access: &Access) -> Value {
     settings
 }
 
-pub(super) struct Channel(PubSub);
+pub struct Channel(PubSub);
 
 impl End for Channel {
     const SERVER: &'static str = "redis";
     const ALLOWED: Option<&'static str> = Some("allowed");
     const HAS_ATTRIBUTES: bool = false;
     const IS_DURABLE: bool = false;
+    const SURVIVES_KILL: bool = false;
     const CAN_BE_CUT: bool = true;
 
     fn settings(access: &Access, name: &str) -> Value {
@@ -61,13 +62,15 @@ impl End for Channel {
     }
 
     async fn next(&mut self) -> Got {
-        let message = self.0.on_message().next().await.unwrap();
+        let Some(message) = self.0.on_message().next().await else {
+            return pending().await;
+        };
         let body = message.get_payload_bytes().to_vec();
         Got::body_only(body)
     }
 }
 
-pub(super) struct Stream {
+pub struct Stream {
     connection: MultiplexedConnection,
     name: String,
     last: String,
@@ -78,6 +81,7 @@ impl End for Stream {
     const ALLOWED: Option<&'static str> = Some("allowed");
     const HAS_ATTRIBUTES: bool = true;
     const IS_DURABLE: bool = true;
+    const SURVIVES_KILL: bool = true;
     const CAN_BE_CUT: bool = true;
 
     fn settings(access: &Access, name: &str) -> Value {
@@ -100,11 +104,13 @@ impl End for Stream {
 
     async fn next(&mut self) -> Got {
         let options = StreamReadOptions::default().count(1).block(0);
-        let reply: StreamReadReply = self
+        let read = self
             .connection
             .xread_options(&[&self.name], &[&self.last], &options)
-            .await
-            .unwrap();
+            .await;
+        let Ok::<StreamReadReply, _>(reply) = read else {
+            return pending().await;
+        };
         let entry = &reply.keys[0].ids[0];
         self.last.clone_from(&entry.id);
         let field = |value: &redis::Value| redis::from_redis_value::<Vec<u8>>(value).unwrap();

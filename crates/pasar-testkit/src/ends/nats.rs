@@ -1,7 +1,8 @@
 //! NATS as a subscriber of a subject and as a reader of a JetStream stream.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::pending};
 
+use crate::servers::Server;
 use async_nats::{
     Client, ConnectOptions, HeaderMap, Subscriber,
     jetstream::{
@@ -11,10 +12,9 @@ use async_nats::{
     },
 };
 use futures_util::StreamExt as _;
-use pasar_testkit::servers::Server;
 use serde_json::{Value, json};
 
-use super::end::{Access, End, Got};
+use super::{Access, End, Got};
 
 async fn client(server: &Server) -> Client {
     ConnectOptions::new()
@@ -56,7 +56,7 @@ fn got(body: &[u8], headers: &HeaderMap) -> Got {
     got
 }
 
-pub(super) struct Core(
+pub struct Core(
     Subscriber,
     #[expect(dead_code, reason = "kept open")] Client,
 );
@@ -66,6 +66,7 @@ impl End for Core {
     const ALLOWED: Option<&'static str> = Some("allowed.");
     const HAS_ATTRIBUTES: bool = true;
     const IS_DURABLE: bool = false;
+    const SURVIVES_KILL: bool = false;
     const CAN_BE_CUT: bool = true;
 
     fn settings(access: &Access, name: &str) -> Value {
@@ -87,13 +88,14 @@ impl End for Core {
     }
 }
 
-pub(super) struct JetStream(pull::Stream);
+pub struct JetStream(pull::Stream);
 
 impl End for JetStream {
     const SERVER: &'static str = "nats";
     const ALLOWED: Option<&'static str> = Some("allowed.");
     const HAS_ATTRIBUTES: bool = true;
     const IS_DURABLE: bool = true;
+    const SURVIVES_KILL: bool = true;
     const CAN_BE_CUT: bool = true;
 
     fn settings(access: &Access, name: &str) -> Value {
@@ -121,7 +123,9 @@ impl End for JetStream {
     }
 
     async fn next(&mut self) -> Got {
-        let message = self.0.next().await.unwrap().unwrap();
+        let Some(Ok(message)) = self.0.next().await else {
+            return pending().await;
+        };
         got(
             &message.payload,
             message.headers.as_ref().unwrap_or(&HeaderMap::new()),

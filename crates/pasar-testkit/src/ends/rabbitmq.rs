@@ -1,17 +1,19 @@
 //! RabbitMQ as a reader of a queue.
 
+use crate::servers::Server;
+use std::future::pending;
+
 use futures_util::StreamExt as _;
 use lapin::{
     Connection, ConnectionProperties, Consumer,
     options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions},
     types::FieldTable,
 };
-use pasar_testkit::servers::Server;
 use serde_json::{Value, json};
 
-use super::end::{Access, End, Got};
+use super::{Access, End, Got};
 
-pub(super) struct Queue(
+pub struct Queue(
     Consumer,
     #[expect(dead_code, reason = "kept open")] Connection,
 );
@@ -21,6 +23,7 @@ impl End for Queue {
     const ALLOWED: Option<&'static str> = None;
     const HAS_ATTRIBUTES: bool = true;
     const IS_DURABLE: bool = true;
+    const SURVIVES_KILL: bool = true;
     const CAN_BE_CUT: bool = true;
 
     fn settings(access: &Access, name: &str) -> Value {
@@ -65,8 +68,12 @@ impl End for Queue {
     }
 
     async fn next(&mut self) -> Got {
-        let delivery = self.0.next().await.unwrap().unwrap();
-        delivery.ack(BasicAckOptions::default()).await.unwrap();
+        let Some(Ok(delivery)) = self.0.next().await else {
+            return pending().await;
+        };
+        if delivery.ack(BasicAckOptions::default()).await.is_err() {
+            return pending().await;
+        }
         let properties = &delivery.properties;
         let headers = properties.headers().clone().unwrap_or_default();
         let attributes = headers.inner().iter().filter_map(|(name, value)| {

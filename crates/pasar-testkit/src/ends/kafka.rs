@@ -1,8 +1,8 @@
 //! Kafka as a reader of a topic with one partition.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, future::pending};
 
-use pasar_testkit::servers::Server;
+use crate::servers::Server;
 use rskafka::{
     client::{
         Client, ClientBuilder, Credentials, SaslConfig,
@@ -13,9 +13,9 @@ use rskafka::{
 };
 use serde_json::{Value, json};
 
-use super::end::{Access, End, Got};
+use super::{Access, End, Got};
 
-pub(super) struct Topic {
+pub struct Topic {
     reader: PartitionClient,
     next: i64,
     read: VecDeque<Record>,
@@ -37,6 +37,7 @@ impl End for Topic {
     const ALLOWED: Option<&'static str> = None;
     const HAS_ATTRIBUTES: bool = true;
     const IS_DURABLE: bool = true;
+    const SURVIVES_KILL: bool = true;
     /// The broker names its own address, past any wire.
     const CAN_BE_CUT: bool = false;
 
@@ -81,7 +82,10 @@ impl End for Topic {
     async fn next(&mut self) -> Got {
         while self.read.is_empty() {
             let fetched = self.reader.fetch_records(self.next, 1..4_000_000, 500);
-            for it in fetched.await.unwrap().0 {
+            let Ok((records, _)) = fetched.await else {
+                return pending().await;
+            };
+            for it in records {
                 self.next = it.offset + 1;
                 self.read.push_back(it.record);
             }
