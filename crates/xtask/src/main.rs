@@ -9,7 +9,9 @@
 mod api;
 mod arrows;
 mod crash;
+mod fan_out;
 mod nchan;
+mod outages;
 mod planted;
 mod python;
 mod servers;
@@ -41,6 +43,10 @@ enum Chore {
     Alone,
     /// Kill and restart the system under load, many times
     Crash(crash::Options),
+    /// Kill each kind of destination's server for a minute while messages are posted
+    Outages(outages::Options),
+    /// Measure one message to eight destinations at once, beside one that stalls
+    FanOut(fan_out::Options),
     /// Plant known bugs in a scratch copy and show that the tests catch them
     Planted(planted::Options),
     /// Measure live streams beside nginx with nchan
@@ -60,6 +66,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Tidy => tidy::run(&workspace)?,
         Chore::Alone => suites::alone(&workspace)?,
         Chore::Crash(options) => crash::run(&workspace, &options)?,
+        Chore::Outages(options) => outages::run(&workspace, &options)?,
+        Chore::FanOut(options) => fan_out::run(&workspace, &options)?,
         Chore::Planted(options) => planted::run(&workspace, &options)?,
         Chore::Nchan(options) => nchan::run(&workspace, &options)?,
         Chore::Api => api::run(&workspace)?,

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use crate::{
+    servers::{self, Servers},
     tally::{self, Tally},
     workspace::{self, Workspace},
 };
@@ -36,30 +37,46 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let bugs: Vec<&Bug> = BUGS.iter().filter(wanted).collect();
     ensure!(!bugs.is_empty(), "no bug is called so");
     let scratch = scratch_copy(workspace)?;
+    let servers = servers::start(workspace, &[])?;
+    let result = servers
+        .missing_said()
+        .map_or(Ok(()), |missing| bail!("{missing}"))
+        .and_then(|()| plant(&scratch, &servers, &bugs, options));
+    servers.stop(workspace)?;
+    result
+}
+
+fn plant(
+    scratch: &Workspace,
+    servers: &Servers,
+    bugs: &[&Bug],
+    options: &Options,
+) -> anyhow::Result<()> {
     println!("without a bug, the same tests pass:");
     let mut tests: Vec<&str> = bugs.iter().map(|bug| bug.caught_by).collect();
     tests.sort_unstable();
     tests.dedup();
-    let whole = test(&scratch, &tests, options)?;
+    let whole = test(scratch, servers, &tests, options)?;
     ensure!(
         whole.failed == 0 && whole.passed > 0,
         "the tests fail without a bug"
     );
     let mut missed = Vec::new();
-    for bug in &bugs {
+    let mut table =
+        String::from("| planted | what it does | the test that must fail | |\n|---|---|---|---|\n");
+    for bug in bugs {
         println!("\n=== {}: {}", bug.name, bug.what);
-        let caught = with_bug(&scratch, bug, options)?;
-        println!(
-            "=== {}: {}",
-            bug.name,
-            if caught { "caught" } else { "NOT CAUGHT" }
-        );
+        let caught = with_bug(scratch, servers, bug, options)?;
+        let ending = if caught { "caught" } else { "NOT CAUGHT" };
+        println!("=== {}: {ending}", bug.name);
+        let (name, what, test) = (bug.name, bug.what, bug.caught_by);
+        table += &format!("| {name} | {what} | `{test}` | {ending} |\n");
         if !caught {
             missed.push(bug.name);
         }
     }
     println!(
-        "\n{} bugs planted, {} caught",
+        "\n{table}\n{} bugs planted, {} caught",
         bugs.len(),
         bugs.len() - missed.len()
     );
@@ -68,11 +85,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
 }
 
 /// Plants a bug, runs the test that must catch it, and takes the bug out again.
-fn with_bug(scratch: &Workspace, bug: &Bug, options: &Options) -> anyhow::Result<bool> {
+fn with_bug(
+    scratch: &Workspace,
+    servers: &Servers,
+    bug: &Bug,
+    options: &Options,
+) -> anyhow::Result<bool> {
     let path = scratch.root().join(bug.file);
     let whole = fs::read_to_string(&path).with_context(|| format!("cannot read {}", bug.file))?;
     fs::write(&path, bug.planted(&whole)?)?;
-    let caught = build(scratch).and_then(|()| test(scratch, &[bug.caught_by], options));
+    let caught = build(scratch).and_then(|()| test(scratch, servers, &[bug.caught_by], options));
     fs::write(&path, whole)?;
     Ok(caught?.failed > 0)
 }
@@ -82,14 +104,19 @@ fn build(scratch: &Workspace) -> anyhow::Result<()> {
     workspace::run(cargo(scratch).arg("--no-run"))
 }
 
-fn test(scratch: &Workspace, tests: &[&str], options: &Options) -> anyhow::Result<Tally> {
+fn test(
+    scratch: &Workspace,
+    servers: &Servers,
+    tests: &[&str],
+    options: &Options,
+) -> anyhow::Result<Tally> {
     build(scratch)?;
     let mut command = cargo(scratch);
     command
         .arg("--")
         .args(tests)
         .env("PASAR_CRASH_CYCLES", options.cycles.to_string());
-    tally::run_counted(&mut command)
+    tally::run_counted(servers.told_to(&mut command))
 }
 
 fn cargo(scratch: &Workspace) -> Command {

@@ -5,7 +5,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+
+use crate::{servers, workspace::Workspace};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -33,8 +35,53 @@ impl Tally {
     }
 }
 
+/// What long tests found, beside their results.
+pub(crate) struct Proof {
+    pub(crate) tally: Tally,
+    /// What each had to say, by the line.
+    said: Vec<String>,
+}
+
+impl Proof {
+    pub(crate) fn print(&self) {
+        self.said.iter().for_each(|line| println!("{line}"));
+    }
+
+    /// A test that was not there, or left itself out, has shown nothing.
+    pub(crate) fn ensure_ran(&self, tests: usize) -> anyhow::Result<()> {
+        ensure!(
+            self.tally.passed == tests as u64,
+            "{} of {tests} tests were there",
+            self.tally.passed
+        );
+        Ok(())
+    }
+}
+
+/// How a line of a test begins that is shown at the end.
+const PROOF: &str = "proof: ";
+
+/// Runs `cargo test` with all servers, which must be there.
+pub(crate) fn run_with_servers(
+    workspace: &Workspace,
+    command: &mut Command,
+) -> anyhow::Result<Proof> {
+    let servers = servers::start(workspace, &[])?;
+    let proof = match servers.missing_said() {
+        None => run_proved(servers.told_to(command)),
+        Some(missing) => Err(anyhow::anyhow!("{missing}")),
+    };
+    servers.stop(workspace)?;
+    proof
+}
+
 /// Runs `cargo test`, shows its output as it comes, and adds up its results.
 pub(crate) fn run_counted(command: &mut Command) -> anyhow::Result<Tally> {
+    Ok(run_proved(command)?.tally)
+}
+
+/// The same, and keeps what the tests say for the end.
+pub(crate) fn run_proved(command: &mut Command) -> anyhow::Result<Proof> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
@@ -46,16 +93,18 @@ pub(crate) fn run_counted(command: &mut Command) -> anyhow::Result<Tally> {
             .context("the output of cargo is piped")?,
     );
     let mut tally = Tally::default();
+    let mut said = Vec::new();
     for line in output.lines() {
         let line = line?;
         println!("{line}");
+        said.extend(line.split_once(PROOF).map(|(_, proof)| proof.to_owned()));
         tally.add(read(&line).unwrap_or_default());
     }
     if !child.wait()?.success() && tally.failed == 0 {
         // It did not build, or a test ended the whole process.
         tally.failed = 1;
     }
-    Ok(tally)
+    Ok(Proof { tally, said })
 }
 
 /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; ..`.

@@ -77,6 +77,16 @@ impl Workspace {
         command
     }
 
+    /// `cargo test` of exactly these tests, one by one, with what they print.
+    pub(crate) fn long_test(&self, tests: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = self.cargo_tests("test");
+        command
+            .args(["--test", "it", "--", "--exact", "--nocapture"])
+            .args(["--test-threads", "1"])
+            .args(tests);
+        command
+    }
+
     /// Builds the tests and the program beside them; gives the path of the program.
     pub(crate) fn build_tests(&self) -> anyhow::Result<PathBuf> {
         let mut command = self.cargo_tests("test");

@@ -14,7 +14,7 @@ pub(crate) struct Bug {
 
 const CRASH: &str = "crash::orders_survive_kill_9";
 
-pub(crate) const BUGS: [Bug; 16] = [
+pub(crate) const BUGS: [Bug; 19] = [
     Bug {
         name: "answer-before-commit",
         what: "a caller is told that it is done while the disk is still at work",
@@ -199,6 +199,36 @@ pub(crate) const BUGS: [Bug; 16] = [
              \x20       self.finished.push(item);\n",
         )],
         caught_by: "delivery::ordering::the_next_of_a_key",
+    },
+    Bug {
+        name: "window-ignored",
+        what: "more deliveries are in flight than the subscription allows",
+        file: "crates/pasar-relay/src/delivery/courier.rs",
+        changes: &[(
+            "Ordering::None | Ordering::Key => self.spec.concurrency.into(),",
+            "Ordering::None | Ordering::Key => usize::from(self.spec.concurrency) * 8,",
+        )],
+        caught_by: "relay_crash_brokers::redis_channel",
+    },
+    Bug {
+        name: "outage-counted",
+        what: "a broker that is down costs attempts",
+        file: "crates/pasar-relay/src/delivery/courier/sending.rs",
+        changes: &[(
+            "            && kind.outage_is_free()\n",
+            "            && kind.outage_is_free()\n            && ended.job.message.position % 7 == 0\n",
+        )],
+        caught_by: "relay_outages::redis_stream",
+    },
+    Bug {
+        name: "in-flight-forgotten",
+        what: "what was in flight when a broker went down is not sent again",
+        file: "crates/pasar-relay/src/delivery/courier/sending.rs",
+        changes: &[(
+            "                self.ready.insert((position, false), ended.job);\n",
+            "                drop(ended.job);\n",
+        )],
+        caught_by: "relay_outages::nats_jetstream",
     },
 ];
 
