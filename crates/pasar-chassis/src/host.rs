@@ -27,6 +27,8 @@ pub struct Host {
     pub health: Health,
     /// The folder of the databases.
     pub data: PathBuf,
+    /// Other processes may run the same services on the same databases.
+    pub shared: bool,
     pub keyring: Keyring,
     /// What clients reach the gateway by, without a slash at the end: `https://kopi.example`.
     pub public_url: String,
@@ -45,6 +47,7 @@ impl Host {
             health: Health::new(tasks.clone()),
             tasks,
             data: data.into(),
+            shared: false,
             keyring,
             public_url: public_url.trim_end_matches('/').to_owned(),
         }
@@ -61,6 +64,7 @@ impl Host {
             path: self.data.join(format!("{service}.db")),
             migrations,
             executor: Executor::Threads,
+            shared: self.shared,
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
         })

@@ -1,10 +1,11 @@
 //! What every service stands on: boot and drain, configuration, HTTP plumbing, problem details,
-//! identity, timers, effects, telemetry and health.
+//! identity, duties, timers, effects, telemetry and health.
 //!
 //! It knows no service and decides nothing about orders, stock or money.
 
 pub mod cause;
 pub mod config;
+pub mod duty;
 pub mod effects;
 pub mod etag;
 pub mod extract;

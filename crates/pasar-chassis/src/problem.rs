@@ -179,7 +179,9 @@ impl From<Fault> for Problem {
                 tracing::error!(fault = %Chain(&fault), "the outcome of a command is unknown");
                 Self::new(ProblemType::OutcomeUnknown).retry_after(RECOVERY)
             }
-            Fault::Closed => Self::new(ProblemType::Unavailable).retry_after(RECOVERY),
+            Fault::Closed | Fault::LeaseLost(_) => {
+                Self::new(ProblemType::Unavailable).retry_after(RECOVERY)
+            }
             Fault::Constraint(_) | Fault::Database(_) | Fault::Corrupt(_) | Fault::Bug(_) => {
                 tracing::error!(fault = %Chain(&fault), "a request failed");
                 Self::new(ProblemType::Internal)

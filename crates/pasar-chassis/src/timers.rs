@@ -10,13 +10,14 @@ use pasar_store::{
     crash::{self, CrashPoint},
     fault::Fault,
     lane::{Class, LaneKey},
+    lease::Lease,
     store::Store,
     timer::Timer,
 };
 use pasar_types::{id::FlowId, time::Timestamp};
 use tokio::sync::watch;
 
-use crate::{host::Host, problem::Chain, sleeper::Sleeper};
+use crate::{duty::Duty, host::Host, problem::Chain, sleeper::Sleeper};
 
 /// Timers that fire at the same time, at most.
 const STRETCH: usize = 256;
@@ -26,32 +27,34 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Faulting timers that are remembered. While there are more, none fire: something is very wrong.
 const MOST_FAULTING: usize = 1_000;
 
-/// Fires the store's timers as they become due, from when `gate` has resolved. The handler gets kind,
-/// key and due time; the command joins the flow of the row that it is about by itself.
-pub fn spawn<L, H>(
-    host: &Host,
-    store: Store,
-    gate: impl Future<Output = ()> + Send + 'static,
-    lane: L,
-    handler: H,
-) where
+/// Fires the store's timers as they become due while on duty, each time from when `gate` has resolved. The handler
+/// gets kind, key and due time; the command joins the flow of the row that it is about by itself.
+pub fn spawn<G, R, L, H>(host: &Host, duty: &Duty, store: Store, gate: G, lane: L, handler: H)
+where
+    G: Fn() -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
     L: Fn(&str, &str) -> LaneKey + Send + Sync + 'static,
     H: Fn(&mut Context<'_>, &str, &str, Timestamp) -> Result<(), Fault> + Send + Sync + 'static,
 {
-    let runner = Runner {
-        changed: store.timers_changed(),
-        clock: Arc::clone(&host.clock),
-        sleeper: Arc::clone(&host.sleeper),
-        store,
-        lane,
-        handler: Arc::new(handler),
-        faulting: BTreeMap::new(),
-    };
-    let tasks = host.tasks.clone();
-    host.tasks.spawn("timers", async move {
-        tokio::select! {
-            () = tasks.draining() => {}
-            () = async { gate.await; runner.run().await } => {}
+    let (lane, handler) = (Arc::new(lane), Arc::new(handler));
+    let host = host.clone();
+    duty.run("timers", move |lease| {
+        let runner = Runner {
+            changed: store.timers_changed(),
+            clock: Arc::clone(&host.clock),
+            sleeper: Arc::clone(&host.sleeper),
+            store: store.clone(),
+            lease,
+            lane: Arc::clone(&lane),
+            handler: Arc::clone(&handler),
+            faulting: BTreeMap::new(),
+        };
+        let (open, tasks) = (gate(), host.tasks.clone());
+        async move {
+            tokio::select! {
+                () = tasks.draining() => {}
+                () = async { open.await; runner.run().await } => {}
+            }
         }
     });
 }
@@ -61,7 +64,8 @@ struct Runner<L, H> {
     changed: watch::Receiver<Timestamp>,
     clock: Arc<dyn Clock>,
     sleeper: Arc<dyn Sleeper>,
-    lane: L,
+    lease: Lease,
+    lane: Arc<L>,
     handler: Arc<H>,
     faulting: BTreeMap<(Timestamp, String, String), Faulting>,
 }
@@ -81,6 +85,7 @@ where
             match self.fire_due().await {
                 Ok(0) => self.wait().await,
                 Ok(_) => {}
+                Err(Fault::LeaseLost(_)) => return,
                 Err(fault) => {
                     tracing::error!(
                         service = %self.store.service(),
@@ -116,6 +121,7 @@ where
                 Ok(()) => {
                     self.faulting.remove(&name(&timer));
                 }
+                Err(fault @ Fault::LeaseLost(_)) => return Err(fault),
                 Err(fault) => self.remember(&timer, &fault),
             }
         }
@@ -131,10 +137,11 @@ where
                 FlowId::from_uuid(self.store.ids().uuid_v7(now)),
             )
         };
-        let handler = Arc::clone(&self.handler);
+        let (handler, lease) = (Arc::clone(&self.handler), self.lease.clone());
         let lane = (self.lane)(&kind, &key);
         crash::at(CrashPoint::TimerDue);
         self.store.write(lane, Class::Internal, cause, move |ctx| {
+            ctx.holding(&lease)?;
             if ctx.cancel_timer(&kind, &key, due)? {
                 handler(ctx, &kind, &key, due)?;
             }

@@ -53,17 +53,24 @@ pub enum Route {
     All,
 }
 
-/// How far a follower is. Cheap to clone.
+/// How far a feed is followed, by this process or by another on the same database. Cheap to clone.
 #[derive(Clone)]
 pub struct Follower {
+    publisher: Service,
+    store: Store,
     progress: watch::Receiver<Progress>,
 }
 
+/// Follows while somebody runs it, any number of times.
+pub struct Following(Reader);
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
+    /// This process follows now. Otherwise only what is stored tells how far somebody is.
+    reads: bool,
     /// Everything up to here was taken.
     taken: i64,
-    /// The publisher's head when the follower first reached it, once known.
+    /// The publisher's head when the follower began and first reached it, once known.
     head_at_boot: Option<i64>,
 }
 
@@ -74,6 +81,8 @@ const IDLE_STORE: Duration = Duration::from_secs(1);
 const RETRY_PARKED: Duration = Duration::from_secs(30);
 const BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// How often it is looked how far another process has followed, while somebody waits for that.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Follows a publisher's feed until the owner drains.
 pub fn follow(
@@ -83,56 +92,113 @@ pub fn follow(
     store: Store,
     reactions: Arc<dyn Reactions>,
 ) -> Follower {
-    let (sender, progress) = watch::channel(Progress::default());
-    let reader = Reader {
-        publisher,
-        feed,
-        store,
-        react: Arc::new(Reacting(Arc::clone(&reactions))),
-        reactions,
-        progress: sender,
-    };
+    let (following, follower) = Following::new(publisher, feed, store, reactions);
     let draining = tasks.clone();
     tasks.spawn("follower", async move {
         tokio::select! {
-            () = reader.run() => {}
+            () = following.run() => {}
             () = draining.draining() => {}
         }
     });
-    Follower { progress }
+    follower
+}
+
+impl Following {
+    pub fn new(
+        publisher: Service,
+        feed: Arc<dyn Follow>,
+        store: Store,
+        reactions: Arc<dyn Reactions>,
+    ) -> (Self, Follower) {
+        let (sender, progress) = watch::channel(Progress::default());
+        let follower = Follower {
+            publisher,
+            store: store.clone(),
+            progress,
+        };
+        let reader = Reader {
+            publisher,
+            feed,
+            store,
+            react: Arc::new(Reacting(Arc::clone(&reactions))),
+            reactions,
+            progress: sender,
+        };
+        (Self(reader), follower)
+    }
+
+    /// Follows until it is dropped.
+    pub async fn run(&self) {
+        let _reads = Reads::begin(&self.0.progress);
+        self.0.run().await;
+    }
+}
+
+/// What is known of the progress holds only while it is read here.
+struct Reads<'p>(&'p watch::Sender<Progress>);
+
+impl<'p> Reads<'p> {
+    fn begin(progress: &'p watch::Sender<Progress>) -> Self {
+        progress.send_modify(|progress| progress.reads = true);
+        Self(progress)
+    }
+}
+
+impl Drop for Reads<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(Progress::default());
+    }
 }
 
 impl Follower {
-    /// Everything up to this place was taken.
+    /// Everything up to this place was taken by this process since it began to follow.
     #[must_use]
     pub fn position(&self) -> i64 {
         self.progress.borrow().taken
     }
 
-    /// Resolves once everything up to a place was taken. Does not resolve if the follower ended before.
+    /// Resolves once everything up to a place was taken, by whomever. Does not resolve if nobody follows.
     pub async fn caught_up_to(&self, sequence: i64) {
-        self.when(|progress| progress.taken >= sequence).await;
+        let mut progress = self.progress.clone();
+        loop {
+            let Progress { reads, taken, .. } = *progress.borrow_and_update();
+            if taken >= sequence && reads {
+                return;
+            }
+            if reads {
+                changed(&mut progress).await;
+                continue;
+            }
+            // What cannot be read now is asked for again; who waits has a deadline of their own.
+            let stored = self.store.stored_position(self.publisher).await;
+            if stored.is_ok_and(|stored| stored.is_some_and(|stored| stored >= sequence)) {
+                return;
+            }
+            tokio::select! {
+                () = changed(&mut progress) => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
     }
 
-    /// Resolves once what was in the feed at boot was taken.
+    /// Resolves once what was in the feed when this process began to follow was taken.
     pub async fn head_at_boot_reached(&self) {
-        self.when(|progress| {
+        let mut progress = self.progress.clone();
+        let reached = progress.wait_for(|progress| {
             progress
                 .head_at_boot
                 .is_some_and(|head| progress.taken >= head)
-        })
-        .await;
-    }
-
-    async fn when(&self, reached: impl Fn(&Progress) -> bool) {
-        let mut progress = self.progress.clone();
-        if progress
-            .wait_for(|progress| reached(progress))
-            .await
-            .is_err()
-        {
+        });
+        if reached.await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Never, once nobody can follow any more.
+async fn changed(progress: &mut watch::Receiver<Progress>) {
+    if progress.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

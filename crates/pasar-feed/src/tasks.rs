@@ -5,7 +5,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,6 +21,7 @@ pub struct Tasks(Arc<Inner>);
 struct Inner {
     next: AtomicU64,
     draining: watch::Sender<bool>,
+    aborted: AtomicBool,
     running: watch::Sender<usize>,
     handles: Mutex<BTreeMap<u64, (&'static str, Option<AbortHandle>)>>,
 }
@@ -47,6 +48,10 @@ impl Tasks {
         if let Some(entry) = self.0.handles.lock().get_mut(&id) {
             entry.1 = Some(handle.abort_handle());
         }
+        // Looked at after the handle is known: either this or the abort ends it.
+        if self.0.aborted.load(Ordering::SeqCst) {
+            handle.abort();
+        }
     }
 
     #[must_use]
@@ -71,6 +76,14 @@ impl Tasks {
         if in_time {
             return Vec::new();
         }
+        self.abort()
+    }
+
+    /// Ends all tasks where they stand, also those that are spawned from now on. Returns the names of those
+    /// that ran.
+    pub fn abort(&self) -> Vec<&'static str> {
+        self.0.draining.send_replace(true);
+        self.0.aborted.store(true, Ordering::SeqCst);
         let left: Vec<_> = self.0.handles.lock().values().cloned().collect();
         for handle in left.iter().filter_map(|(_, handle)| handle.as_ref()) {
             handle.abort();
@@ -106,6 +119,18 @@ mod tests {
             Vec::<&str>::new()
         );
         assert!(tasks.is_draining());
+    }
+
+    #[tokio::test]
+    async fn what_is_spawned_after_an_abort_does_not_go_on() {
+        let tasks = Tasks::new();
+        tasks.spawn("running", std::future::pending());
+        assert_eq!(tasks.abort(), ["running"]);
+        tasks.spawn("late", std::future::pending());
+        assert_eq!(
+            tasks.drain(Duration::from_secs(10)).await,
+            Vec::<&str>::new()
+        );
     }
 
     #[tokio::test]

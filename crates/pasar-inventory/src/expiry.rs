@@ -13,6 +13,7 @@ use pasar_store::{
     effect::Effect,
     fault::Fault,
     lane::{Class, LaneKey},
+    lease::Lease,
     store::Store,
 };
 use pasar_types::{
@@ -77,13 +78,13 @@ impl ExpiryWorker {
         }
     }
 
-    async fn expire(&self, effect: Effect) -> Result<Done, Fault> {
+    async fn expire(&self, effect: Effect, lease: Lease) -> Result<Done, Fault> {
         let payload: Payload = effect.decode()?;
         while self.host.clock.now() < self.not_before {
             self.host.sleeper.sleep_until(self.not_before).await;
         }
         if let Err(reason) = self.catch_up().await {
-            return self.put_off(&effect, payload.location, reason).await;
+            return self.put_off(&effect, payload.location, reason, lease).await;
         }
         let command = ExpireReservation {
             order: payload.order,
@@ -93,6 +94,7 @@ impl ExpiryWorker {
         let outcome = self
             .store
             .write(lane, Class::Internal, effect.cause(), move |ctx| {
+                ctx.holding(&lease)?;
                 if !ctx.finish_effect(id)? {
                     return Ok(expire_reservation::Outcome::NotHeld);
                 }
@@ -134,6 +136,7 @@ impl ExpiryWorker {
         effect: &Effect,
         location: LocationId,
         reason: &'static str,
+        lease: Lease,
     ) -> Result<Done, Fault> {
         let id = effect.id;
         let due = self.host.clock.now() + PUT_OFF;
@@ -141,6 +144,7 @@ impl ExpiryWorker {
         let kept = self
             .store
             .write(lane, Class::Internal, effect.cause(), move |ctx| {
+                ctx.holding(&lease)?;
                 ctx.retry_effect(id, due, reason)
             })
             .await?;
@@ -149,10 +153,10 @@ impl ExpiryWorker {
 }
 
 impl EffectWorker for ExpiryWorker {
-    fn run(&self, effect: Effect) -> Running<'_> {
+    fn run(&self, effect: Effect, lease: Lease) -> Running<'_> {
         Box::pin(async move {
             tokio::select! {
-                done = self.expire(effect) => done,
+                done = self.expire(effect, lease) => done,
                 () = self.host.tasks.draining() => Err(Fault::Closed),
             }
         })

@@ -20,13 +20,14 @@ mod shop;
 use std::sync::Arc;
 
 use pasar_chassis::{
+    duty::Duty,
     effects,
     host::Host,
     service::{self, BootError, Running},
     timers as due,
 };
 use pasar_contracts::event::Service;
-use pasar_feed::{follow::Feeds, follower::follow};
+use pasar_feed::follow::Feeds;
 use pasar_store::{
     cause::{Actor, Cause},
     lane::{Class, LaneKey},
@@ -71,23 +72,20 @@ pub async fn start(
             ensure_default_location(ctx, &ensure)
         })
         .await?;
-    let follower = follow(
-        &host.tasks,
-        Service::Orders,
-        Arc::clone(&orders),
-        store.clone(),
-        Arc::new(OrderReactions { reservation_margin }),
-    );
+    let duty = Duty::start(host, &store);
+    let reactions = Arc::new(OrderReactions { reservation_margin });
+    let follower = duty.follow(Service::Orders, Arc::clone(&orders), reactions);
     // Nothing to wait for at boot: what a late expiry has to wait for, its effect does.
     due::spawn(
         host,
+        &duty,
         store.clone(),
-        std::future::ready(()),
+        || std::future::ready(()),
         timers::lane(store.clone()),
         |ctx, kind, key, _| timers::fire(ctx, kind, key),
     );
     let worker = Arc::new(ExpiryWorker::new(host, store.clone(), orders, follower));
-    effects::spawn(host, store.clone(), worker, expiry::MOST_IN_FLIGHT);
+    effects::spawn(host, &duty, store.clone(), worker, expiry::MOST_IN_FLIGHT);
     let (router, openapi) = api::routes(Api {
         store,
         default_location,

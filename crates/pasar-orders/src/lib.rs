@@ -26,16 +26,13 @@ mod shop;
 use std::sync::{Arc, OnceLock};
 
 use pasar_chassis::{
+    duty::Duty,
     host::Host,
     service::{self, BootError, Running},
     timers as due,
 };
 use pasar_contracts::event::Service;
-use pasar_feed::{
-    follow::Feeds,
-    follower::{Follower, follow},
-    tail::Tail,
-};
+use pasar_feed::{follow::Feeds, follower::Follower, tail::Tail};
 use pasar_store::store::{Migration, OpenError, Store};
 
 use crate::{
@@ -74,24 +71,33 @@ pub async fn start(
     let inventory = service::feed(feeds, Service::Orders, Service::Inventory)?;
     let payments = service::feed(feeds, Service::Orders, Service::Payments)?;
     let pay_within = config.pay_within();
-    let catalogue = follow(
-        &host.tasks,
+    let duty = Duty::start(host, &store);
+    let catalogue = duty.follow(
         Service::Inventory,
         Arc::clone(&inventory),
-        store.clone(),
         Arc::new(InventoryReactions { pay_within }),
     );
-    let money = follow(
-        &host.tasks,
+    let money = duty.follow(
         Service::Payments,
         payments,
-        store.clone(),
         Arc::new(PaymentReactions { pay_within }),
     );
+    let open = {
+        let (host, config, catalogue) = (host.clone(), config.clone(), catalogue.clone());
+        move || {
+            gate(
+                host.clone(),
+                config.clone(),
+                catalogue.clone(),
+                money.clone(),
+            )
+        }
+    };
     due::spawn(
         host,
+        &duty,
         store.clone(),
-        gate(host.clone(), config.clone(), catalogue.clone(), money),
+        open,
         timers::lane,
         move |ctx, kind, key, due| timers::fire(ctx, kind, key, due, pay_within),
     );
@@ -114,7 +120,7 @@ pub async fn start(
     })
 }
 
-/// Deadlines wait until what happened while the service was down is known, as far as it can be reached.
+/// Deadlines wait until what happened while nobody was on duty is known, as far as it can be reached.
 async fn gate(host: Host, config: Config, catalogue: Follower, money: Follower) {
     let due = host.clock.now() + config.boot_gate();
     tokio::select! {

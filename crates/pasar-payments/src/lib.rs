@@ -21,13 +21,14 @@ mod timers;
 use std::sync::Arc;
 
 use pasar_chassis::{
+    duty::Duty,
     effects as effect_runner,
     host::Host,
     service::{self, BootError, Running},
     timers as timer_runner,
 };
 use pasar_contracts::event::Service;
-use pasar_feed::{follow::Feeds, follower};
+use pasar_feed::follow::Feeds;
 use pasar_store::store::{Migration, OpenError, Store};
 
 use crate::{
@@ -76,20 +77,17 @@ pub fn start_with(
     methods: Methods,
 ) -> Result<Running, BootError> {
     let orders = service::feed(feeds, Service::Payments, Service::Orders)?;
-    follower::follow(
-        &host.tasks,
-        Service::Orders,
-        orders,
-        store.clone(),
-        Arc::new(OrderReactions::new(methods.clone())),
-    );
-    let worker = Worker::new(store.clone(), methods.clone(), config);
-    effect_runner::spawn(host, store.clone(), Arc::new(worker), config.max_in_flight);
+    let duty = Duty::start(host, &store);
+    let reactions = Arc::new(OrderReactions::new(methods.clone()));
+    duty.follow(Service::Orders, orders, reactions);
+    let worker = Arc::new(Worker::new(store.clone(), methods.clone(), config));
+    effect_runner::spawn(host, &duty, store.clone(), worker, config.max_in_flight);
     // Its timers only ask providers again, which needs no feed to be read first.
     timer_runner::spawn(
         host,
+        &duty,
         store.clone(),
-        std::future::ready(()),
+        || std::future::ready(()),
         |_, key| timers::lane(key),
         |ctx, kind, key, _| timers::fire(ctx, kind, key),
     );

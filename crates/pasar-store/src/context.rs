@@ -48,6 +48,14 @@ impl Pending {
         }
     }
 
+    /// Whether it must be told to who works on the same database in another process.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.events.is_empty()
+            || !self.announced.is_empty()
+            || self.effects
+            || self.earliest_timer.is_some()
+    }
+
     /// Forgets what came after a mark.
     pub(crate) fn take_back(&mut self, mark: PendingMark) {
         self.events.truncate(mark.events);

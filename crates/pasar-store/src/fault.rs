@@ -22,6 +22,9 @@ pub enum Fault {
     Corrupt(String),
     #[error("the store is closed")]
     Closed,
+    /// Another process does this work now.
+    #[error("the lease of {0} was lost")]
+    LeaseLost(&'static str),
     /// A state that the code says cannot occur.
     #[error("defect: {0}")]
     Bug(String),
@@ -40,7 +43,7 @@ impl Fault {
             | Self::Unknown
             | Self::Database(_)
             | Self::Closed => true,
-            Self::Constraint(_) | Self::Corrupt(_) | Self::Bug(_) => false,
+            Self::Constraint(_) | Self::Corrupt(_) | Self::LeaseLost(_) | Self::Bug(_) => false,
         }
     }
 }

@@ -74,20 +74,34 @@ impl FeedEvent {
     }
 }
 
+/// The one `feed_head` row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// The place of the newest event.
+    pub(crate) head: i64,
+    /// Groups so far that others may have to hear of.
+    pub(crate) news: i64,
+}
+
 /// Gives the events of a group their places. The update of the one `feed_head` row makes the order of
 /// places the order of commits: on an engine with several writers its lock is held until the commit.
-pub(crate) fn append(tx: &Tx<'_>, events: &mut [FeedEvent]) -> Result<Option<i64>, Fault> {
-    if events.is_empty() {
+/// `None` if the group has nothing to tell.
+pub(crate) fn append(
+    tx: &Tx<'_>,
+    events: &mut [FeedEvent],
+    has_news: bool,
+) -> Result<Option<Ends>, Fault> {
+    if events.is_empty() && !has_news {
         return Ok(None);
     }
     let count = i64::try_from(events.len()).expect("a group is bounded");
     tx.execute_one(
         "feed_head",
-        "UPDATE feed_head SET head = head + ?1",
+        "UPDATE feed_head SET head = head + ?1, news = news + 1",
         &[&count],
     )?;
-    let head = head(tx)?;
-    for (event, sequence) in events.iter_mut().zip(head - count + 1..) {
+    let ends = ends(tx)?;
+    for (event, sequence) in events.iter_mut().zip(ends.head - count + 1..) {
         event.sequence = sequence;
         tx.execute(
             "INSERT INTO feed (sequence, id, type, key, keyversion, time, flow, causation,
@@ -109,11 +123,16 @@ pub(crate) fn append(tx: &Tx<'_>, events: &mut [FeedEvent]) -> Result<Option<i64
             ],
         )?;
     }
-    Ok(Some(head))
+    Ok(Some(ends))
 }
 
-pub(crate) fn head(tx: &Tx<'_>) -> Result<i64, Fault> {
-    tx.query_one("SELECT head FROM feed_head", &[], |row| row.get(0))
+pub(crate) fn ends(tx: &Tx<'_>) -> Result<Ends, Fault> {
+    tx.query_one("SELECT head, news FROM feed_head", &[], |row| {
+        Ok(Ends {
+            head: row.get(0)?,
+            news: row.get(1)?,
+        })
+    })
 }
 
 pub(crate) fn after(tx: &Tx<'_>, after: i64, limit: usize) -> Result<Vec<Arc<FeedEvent>>, Fault> {

@@ -79,6 +79,16 @@ pub(crate) fn position(
     )
 }
 
+/// The place that all of so many lanes have reached.
+pub(crate) fn stored(tx: &Tx<'_>, publisher: Service, lanes: u32) -> Result<Option<i64>, Fault> {
+    let (known, lowest) = tx.query_one(
+        "SELECT COUNT(*), MIN(sequence) FROM follower_position WHERE publisher = ?1",
+        &[&publisher],
+        |row| Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?)),
+    )?;
+    Ok(lowest.filter(|_| known >= i64::from(lanes)))
+}
+
 pub(crate) fn start(
     tx: &Tx<'_>,
     publisher: Service,
@@ -194,14 +204,17 @@ pub(crate) fn retry_parked(
             continue;
         }
         context.enter(event.cause(publisher));
-        match in_savepoint(context, |context| reactions.react(context, event)) {
-            Ok(()) => {
-                context.execute(
-                    "DELETE FROM parked WHERE publisher = ?1 AND lane = ?2 AND sequence = ?3",
-                    &[&publisher, &lane, &event.sequence],
-                )?;
-                taken += 1;
-            }
+        // The row is the fence: who takes it away takes the event.
+        let take = |context: &mut Context<'_>| {
+            context.execute_one(
+                "parked",
+                "DELETE FROM parked WHERE publisher = ?1 AND lane = ?2 AND sequence = ?3",
+                &[&publisher, &lane, &event.sequence],
+            )?;
+            reactions.react(context, event)
+        };
+        match in_savepoint(context, take) {
+            Ok(()) => taken += 1,
             Err(fault) if !context.connection().in_transaction() => return Err(fault),
             Err(_) => stuck.push(&event.key),
         }

@@ -33,6 +33,8 @@ pub(crate) struct Writer {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     published: Arc<Published>,
+    /// Other processes may have to hear of what it commits.
+    shared: bool,
     meters: Meters,
     swept_at: Timestamp,
 }
@@ -72,6 +74,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         published: Arc<Published>,
+        shared: bool,
     ) -> Self {
         let swept_at = clock.now();
         Self {
@@ -81,6 +84,7 @@ impl Writer {
             clock,
             ids,
             published,
+            shared,
             meters: Meters::new(service),
             swept_at,
         }
@@ -152,14 +156,16 @@ impl Writer {
             results.push(result);
         }
         let tx = Tx::new(&self.connection, self.service);
-        let head = feed::append(&tx, &mut pending.events).inspect_err(|_| self.abandon())?;
+        let has_news = self.shared && pending.has_news();
+        let ends =
+            feed::append(&tx, &mut pending.events, has_news).inspect_err(|_| self.abandon())?;
         crash::at(CrashPoint::FeedAppended);
         if let Err(fault) = self.connection.commit() {
             end_process(self.service, &fault);
         }
         crash::at(CrashPoint::Committed);
         self.meters.count(&results, pending.events.len());
-        self.published.publish(head, pending);
+        self.published.publish(ends, pending);
         Ok(Pass::Committed(results))
     }
 

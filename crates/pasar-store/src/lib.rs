@@ -1,5 +1,5 @@
 //! One transaction and all that it may touch: rows, lanes with group commit, the outbox that is the
-//! feed, follower positions, idempotency, timers and effects, over SQLite.
+//! feed, follower positions, idempotency, timers, effects and leases, over SQLite.
 //!
 //! Synchronous, and it knows no runtime. Nothing outside this crate knows the engine.
 
@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod inspect;
 pub mod lane;
+pub mod lease;
 pub mod store;
 pub mod timer;
 pub mod tx;
@@ -27,3 +28,4 @@ mod migration;
 mod published;
 mod readers;
 mod sweep;
+mod watcher;

@@ -11,10 +11,16 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
-const OWN: &[Migration] = &[Migration {
-    name: "store/0001_store",
-    sql: include_str!("../migrations/0001_store.sql"),
-}];
+const OWN: &[Migration] = &[
+    Migration {
+        name: "store/0001_store",
+        sql: include_str!("../migrations/0001_store.sql"),
+    },
+    Migration {
+        name: "store/0002_instances",
+        sql: include_str!("../migrations/0002_instances.sql"),
+    },
+];
 
 /// Brings a database to the newest schema. Refuses one that a newer version has migrated.
 pub(crate) fn run(

@@ -26,6 +26,7 @@ use crate::{
     readers::Readers,
     timer::{self, Timer},
     tx::Tx,
+    watcher::Watcher,
 };
 
 /// A database with its lanes. Cheap to clone; the last clone closes it.
@@ -38,6 +39,8 @@ pub struct StoreOptions {
     pub path: PathBuf,
     pub migrations: &'static [Migration],
     pub executor: Executor,
+    /// Other processes may have the same database open.
+    pub shared: bool,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
 }
@@ -68,7 +71,10 @@ struct Inner {
     ids: Arc<dyn Ids>,
     queue: Arc<Queue>,
     published: Arc<Published>,
-    readers: Readers,
+    readers: Arc<Readers>,
+    /// Looks for what others commit; only where the database is shared.
+    watcher: Mutex<Option<Watcher>>,
+    shared: bool,
     /// Only with [`Executor::Inline`].
     inline: Option<Mutex<Writer>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -92,6 +98,7 @@ impl StoreOptions {
             path: path.into(),
             migrations,
             executor: Executor::Threads,
+            shared: false,
             clock,
             ids,
         }
@@ -116,14 +123,15 @@ impl Store {
             path,
             migrations,
             executor,
+            shared,
             clock,
             ids,
         } = options;
         let connection = Connection::open(&path, Access::Write)?;
         migration::run(&connection, migrations, clock.now())?;
         let epoch = begin_epoch(&connection, service, &*clock, &*ids)?;
-        let head = feed::head(&Tx::new(&connection, service))?;
-        let published = Arc::new(Published::new(head));
+        let ends = feed::ends(&Tx::new(&connection, service))?;
+        let published = Arc::new(Published::new(ends.head, shared));
         let queue = Arc::new(Queue::default());
         let checkpointer = match executor {
             Executor::Inline => Checkpointer::inline(),
@@ -136,7 +144,15 @@ impl Store {
             Arc::clone(&clock),
             Arc::clone(&ids),
             Arc::clone(&published),
+            shared,
         );
+        let readers = Arc::new(Readers::new(path));
+        let watcher = (shared && executor == Executor::Threads)
+            .then(|| {
+                let (readers, published) = (Arc::clone(&readers), Arc::clone(&published));
+                Watcher::spawn(service, readers, published, ends)
+            })
+            .transpose()?;
         let (inline, thread) = match executor {
             Executor::Inline => (Some(Mutex::new(writer)), None),
             Executor::Threads => {
@@ -159,7 +175,9 @@ impl Store {
             ids,
             queue,
             published,
-            readers: Readers::new(path),
+            readers,
+            watcher: Mutex::new(watcher),
+            shared,
             inline,
             thread: Mutex::new(thread),
         })))
@@ -294,6 +312,12 @@ impl Store {
         })
     }
 
+    /// The place up to which all lanes have followed a publisher, whoever followed; `None` before anybody did.
+    pub async fn stored_position(&self, publisher: Service) -> Result<Option<i64>, Fault> {
+        let lanes = self.lanes();
+        self.read(|tx| follower::stored(tx, publisher, lanes)).await
+    }
+
     /// Takes a stretch of a foreign feed in one command. A batch that faults is run again with care, so
     /// that only the key of the event at fault is parked.
     pub fn react(&self, batch: Batch, reactions: Arc<dyn React>) -> Answer<Taken> {
@@ -360,6 +384,18 @@ impl Store {
         self.0.published.effects.subscribe()
     }
 
+    /// Changes whenever another process committed something to this database. Never where it is not shared.
+    #[must_use]
+    pub fn foreign_commits(&self) -> watch::Receiver<u64> {
+        self.0.published.foreign.subscribe()
+    }
+
+    /// Whether other processes may have this database open.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.shared
+    }
+
     /// Hears what commands announce ([`Context::announce`]) from now on: after each commit, in the order of
     /// commits, on the lane's thread, so it must be quick. A store has one listener, for its whole life.
     ///
@@ -395,7 +431,7 @@ impl Store {
         self.0.close();
     }
 
-    fn own_cause(&self) -> Cause {
+    pub(crate) fn own_cause(&self) -> Cause {
         let flow = self.0.ids.uuid_v7(self.0.clock.now());
         Cause::new(
             crate::cause::Actor::Service(self.0.service),
@@ -406,6 +442,7 @@ impl Store {
 
 impl Inner {
     fn close(&self) {
+        drop(self.watcher.lock().take());
         self.queue.close();
         if let Some(thread) = self.thread.lock().take()
             && thread.thread().id() != std::thread::current().id()

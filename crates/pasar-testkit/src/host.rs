@@ -46,6 +46,7 @@ impl TestHost {
             health: Health::new(tasks.clone()),
             tasks,
             data: folder.path().to_owned(),
+            shared: false,
             public_url: PUBLIC_URL.to_owned(),
         };
         Self {

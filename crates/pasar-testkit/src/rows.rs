@@ -14,11 +14,13 @@ use pasar_store::{
 pub struct Rows(Vec<String>);
 
 /// What the store keeps for itself. Events are shown beside the rows.
-const BOOKKEEPING: [&str; 7] = [
+const BOOKKEEPING: [&str; 9] = [
     "feed",
     "feed_head",
     "follower_position",
     "idempotency",
+    "lease",
+    "lease_beat",
     "migration",
     "parked",
     "store_meta",

@@ -48,6 +48,7 @@ impl TestStore {
             path: folder.path().join(format!("{service}.db")),
             migrations,
             executor: Executor::Inline,
+            shared: false,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: Arc::clone(&ids) as Arc<dyn Ids>,
         })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pasar_chassis::{host::Host, problem::Chain, timers};
+use pasar_chassis::{duty::Duty, host::Host, problem::Chain, timers};
 use pasar_contracts::event::Service;
 use pasar_store::{
     cause::{Actor, Cause},
@@ -73,10 +73,12 @@ pub(crate) fn spawn(host: &Host, store: &Store, keys: SigningKeys, config: &Conf
         sweep::TIMER => sweep(ctx, &command),
         other => Err(Fault::Corrupt(format!("no timer is called {other}"))),
     };
+    let duty = Duty::start(host, store);
     timers::spawn(
         host,
+        &duty,
         store.clone(),
-        std::future::ready(()),
+        || std::future::ready(()),
         |_, _| LaneKey::ZERO,
         move |ctx, kind, _, _| handler(ctx, kind),
     );

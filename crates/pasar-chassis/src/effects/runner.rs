@@ -8,7 +8,7 @@ use std::{
 };
 
 use pasar_feed::tasks::Tasks;
-use pasar_store::{clock::Clock, effect::Effect, fault::Fault, store::Store};
+use pasar_store::{clock::Clock, effect::Effect, fault::Fault, lease::Lease, store::Store};
 use pasar_types::time::Timestamp;
 use tokio::{
     sync::watch,
@@ -29,6 +29,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 pub(super) struct Runner {
     store: Store,
     worker: Arc<dyn EffectWorker>,
+    lease: Lease,
     clock: Arc<dyn Clock>,
     sleeper: Arc<dyn Sleeper>,
     tasks: Tasks,
@@ -66,12 +67,14 @@ impl Runner {
         host: &Host,
         store: Store,
         worker: Arc<dyn EffectWorker>,
+        lease: Lease,
         max_in_flight: usize,
     ) -> Self {
         Self {
             changed: store.effects_changed(),
             store,
             worker,
+            lease,
             clock: Arc::clone(&host.clock),
             sleeper: Arc::clone(&host.sleeper),
             tasks: host.tasks.clone(),
@@ -184,8 +187,10 @@ impl Runner {
             };
             self.held -= 1;
             let id = effect.id;
-            let worker = Arc::clone(&self.worker);
-            let task = self.running.spawn(async move { worker.run(effect).await });
+            let (worker, lease) = (Arc::clone(&self.worker), self.lease.clone());
+            let task = self
+                .running
+                .spawn(async move { worker.run(effect, lease).await });
             self.in_flight.insert(task.id(), (name, id));
         }
     }
@@ -204,6 +209,8 @@ impl Runner {
         match result {
             Ok(Done::Finished) => self.next_of(name),
             Ok(Done::Retry) => self.again(name, id, Duration::ZERO),
+            // Whoever is on duty now runs it; this runner is about to be dropped.
+            Err(Fault::LeaseLost(_)) => {}
             Err(fault) => {
                 self.log(&fault, "the result of an effect was not recorded");
                 let wait = self.queues.get_mut(&name).map_or(FIRST_RETRY, |queue| {

@@ -9,11 +9,15 @@ use std::{
     time::Duration,
 };
 
-use pasar_chassis::effects::{self, Done, EffectWorker, Running};
+use pasar_chassis::{
+    duty::Duty,
+    effects::{self, Done, EffectWorker, Running},
+};
 use pasar_store::{
     effect::Effect,
     fault::Fault,
     lane::{Class, LaneKey},
+    lease::Lease,
     store::Store,
 };
 use tokio::sync::Semaphore;
@@ -21,17 +25,17 @@ use tokio::sync::Semaphore;
 use crate::host::{Machine, record, recorded, soon, write};
 
 /// Records each effect; what it does first depends on the kind.
-struct Worker {
+pub(crate) struct Worker {
     store: Store,
-    running: AtomicUsize,
+    pub(crate) running: AtomicUsize,
     most: AtomicUsize,
     /// A permit lets one effect of kind `held` go on.
-    gate: Semaphore,
+    pub(crate) gate: Semaphore,
     calls: AtomicUsize,
 }
 
 impl Worker {
-    fn new(store: &Store) -> Arc<Self> {
+    pub(crate) fn new(store: &Store) -> Arc<Self> {
         Arc::new(Self {
             store: store.clone(),
             running: AtomicUsize::new(0),
@@ -41,7 +45,7 @@ impl Worker {
         })
     }
 
-    async fn work(&self, effect: Effect) -> Result<Done, Fault> {
+    async fn work(&self, effect: Effect, lease: Lease) -> Result<Done, Fault> {
         match effect.kind.as_str() {
             "held" => self.gate.acquire().await.unwrap().forget(),
             "retried" if effect.attempts < 2 => return self.retry(&effect).await,
@@ -54,6 +58,7 @@ impl Worker {
         let (id, what) = (effect.id, format!("{} {}", effect.queue, effect.payload));
         self.store
             .write(LaneKey::ZERO, Class::Internal, effect.cause(), move |ctx| {
+                ctx.holding(&lease)?;
                 if ctx.finish_effect(id)? {
                     record(ctx, &what)?;
                 }
@@ -75,18 +80,23 @@ impl Worker {
 }
 
 impl EffectWorker for Worker {
-    fn run(&self, effect: Effect) -> Running<'_> {
+    fn run(&self, effect: Effect, lease: Lease) -> Running<'_> {
         let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         Box::pin(async move {
-            let done = self.work(effect).await;
+            let done = self.work(effect, lease).await;
             self.running.fetch_sub(1, Ordering::SeqCst);
             done
         })
     }
 }
 
-async fn enqueue(store: &Store, kind: &'static str, effects: Vec<(String, u32)>) {
+fn spawn(machine: &Machine, store: &Store, worker: Arc<Worker>, max_in_flight: usize) {
+    let duty = Duty::start(&machine.host, store);
+    effects::spawn(&machine.host, &duty, store.clone(), worker, max_in_flight);
+}
+
+pub(crate) async fn enqueue(store: &Store, kind: &'static str, effects: Vec<(String, u32)>) {
     write(store, move |ctx| {
         effects
             .iter()
@@ -107,7 +117,7 @@ async fn each_queue_keeps_its_order_and_all_effects_run_once() {
     let store = machine.store();
     let worker = Worker::new(&store);
     enqueue(&store, "plain", pairs(50, 20)).await;
-    effects::spawn(&machine.host, store.clone(), worker.clone(), 16);
+    spawn(&machine, &store, worker.clone(), 16);
     enqueue(&store, "plain", pairs(50, 20)).await;
     let all = recorded(&store, 2_000).await;
     let mut by_queue: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
@@ -127,7 +137,7 @@ async fn one_of_a_queue_is_in_flight_and_others_do_not_wait_for_it() {
     let machine = Machine::new();
     let store = machine.store();
     let worker = Worker::new(&store);
-    effects::spawn(&machine.host, store.clone(), worker.clone(), 4);
+    spawn(&machine, &store, worker.clone(), 4);
     enqueue(&store, "held", vec![("a".into(), 1)]).await;
     enqueue(&store, "plain", vec![("a".into(), 2), ("b".into(), 1)]).await;
     assert_eq!(recorded(&store, 1).await, ["b 1"]);
@@ -140,7 +150,7 @@ async fn a_retry_waits_until_it_is_due_and_holds_its_queue() {
     let machine = Machine::new();
     let store = machine.store();
     let worker = Worker::new(&store);
-    effects::spawn(&machine.host, store.clone(), worker, 4);
+    spawn(&machine, &store, worker, 4);
     enqueue(&store, "retried", vec![("a".into(), 1)]).await;
     enqueue(&store, "plain", vec![("a".into(), 2), ("b".into(), 1)]).await;
     let mut others = 1;
@@ -170,7 +180,7 @@ async fn a_panic_or_a_fault_is_run_again_later() {
         let machine = Machine::new();
         let store = machine.store();
         let worker = Worker::new(&store);
-        effects::spawn(&machine.host, store.clone(), worker.clone(), 4);
+        spawn(&machine, &store, worker.clone(), 4);
         enqueue(&store, kind, vec![("a".into(), 1), ("a".into(), 2)]).await;
         soon(async {
             while worker.calls.load(Ordering::SeqCst) < 2 {
@@ -188,7 +198,7 @@ async fn effects_of_before_a_restart_are_run_after_it() {
     let mut machine = Machine::new();
     let store = machine.store();
     let first = Worker::new(&store);
-    effects::spawn(&machine.host, store.clone(), first.clone(), 1);
+    spawn(&machine, &store, first.clone(), 1);
     enqueue(&store, "held", vec![("a".into(), 1), ("b".into(), 1)]).await;
     soon(async {
         while first.running.load(Ordering::SeqCst) == 0 {
@@ -202,7 +212,7 @@ async fn effects_of_before_a_restart_are_run_after_it() {
     assert_eq!(recorded(&store, 1).await, ["a 1"]);
     let second = Worker::new(&store);
     second.gate.add_permits(1);
-    effects::spawn(&machine.host, store.clone(), second, 1);
+    spawn(&machine, &store, second, 1);
     assert_eq!(recorded(&store, 2).await, ["a 1", "b 1"]);
 }
 
@@ -213,7 +223,7 @@ async fn more_effects_than_are_held_in_memory_all_run() {
     let worker = Worker::new(&store);
     let many = (0..17_000).map(|n| (format!("q{n}"), n)).collect();
     enqueue(&store, "plain", many).await;
-    effects::spawn(&machine.host, store.clone(), worker, 256);
+    spawn(&machine, &store, worker, 256);
     enqueue(&store, "plain", vec![("q0".into(), 1)]).await;
     let mut all = recorded(&store, 17_001).await;
     all.sort();

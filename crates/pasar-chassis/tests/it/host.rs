@@ -20,7 +20,7 @@ use tempfile::TempDir;
 pub(crate) struct Machine {
     pub(crate) host: Host,
     pub(crate) sleeper: Arc<ManualSleeper>,
-    _folder: TempDir,
+    _folder: Arc<TempDir>,
 }
 
 const MIGRATIONS: &[Migration] = &[Migration {
@@ -30,10 +30,19 @@ const MIGRATIONS: &[Migration] = &[Migration {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(Arc::new(tempfile::tempdir().unwrap()), false, 1)
+    }
+
+    /// Several on the same data, each with a clock of its own: one whose clock stands still is as good as stopped.
+    pub(crate) fn several<const N: usize>() -> [Self; N] {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        std::array::from_fn(|n| Self::on(Arc::clone(&folder), true, n as u64 + 1))
+    }
+
+    fn on(folder: Arc<TempDir>, shared: bool, seed: u64) -> Self {
         let clock = Arc::new(ManualClock::default());
         let sleeper = Arc::new(ManualSleeper::new(Arc::clone(&clock)));
-        let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(1));
+        let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(seed));
         let tasks = Tasks::new();
         let host = Host {
             clock: clock as Arc<dyn Clock>,
@@ -43,6 +52,7 @@ impl Machine {
             health: Health::new(tasks.clone()),
             tasks,
             data: folder.path().to_owned(),
+            shared,
             public_url: "http://pasar.test".to_owned(),
         };
         Self {

@@ -5,6 +5,7 @@
     reason = "what a test prepares must not fail, and its line says what did"
 )]
 
+mod duty;
 mod effects;
 mod host;
 mod http;

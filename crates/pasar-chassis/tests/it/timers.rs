@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use pasar_chassis::timers;
+use pasar_chassis::{duty::Duty, timers};
 use pasar_store::{context::Context, fault::Fault, lane::LaneKey, store::Store};
 use pasar_types::time::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
 use crate::host::{Machine, record, recorded, write};
 
@@ -24,8 +24,9 @@ fn spawn(machine: &Machine, store: &Store) {
     };
     timers::spawn(
         &machine.host,
+        &Duty::start(&machine.host, store),
         store.clone(),
-        ready(()),
+        || ready(()),
         |_, _| LaneKey::ZERO,
         fire,
     );
@@ -70,11 +71,15 @@ async fn what_became_due_while_the_process_was_down_fires_after_the_gate() {
     let store = machine.store();
     set(&store, "missed", MINUTE).await;
     machine.advance(60 * MINUTE);
-    let (open, gate) = oneshot::channel::<()>();
-    let gate = async move { drop(gate.await) };
+    let open = Arc::new(Notify::new());
+    let gate = {
+        let open = Arc::clone(&open);
+        move || Arc::clone(&open).notified_owned()
+    };
     let fire = |ctx: &mut Context<'_>, _: &str, key: &str, _: Timestamp| record(ctx, key);
     timers::spawn(
         &machine.host,
+        &Duty::start(&machine.host, &store),
         store.clone(),
         gate,
         |_, _| LaneKey::ZERO,
@@ -82,7 +87,7 @@ async fn what_became_due_while_the_process_was_down_fires_after_the_gate() {
     );
     write(&store, |ctx| record(ctx, "before the gate")).await;
     tokio::task::yield_now().await;
-    open.send(()).unwrap();
+    open.notify_one();
     assert_eq!(recorded(&store, 2).await, ["before the gate", "missed"]);
 }
 
@@ -118,8 +123,9 @@ async fn a_timer_that_faults_is_tried_again_and_holds_up_no_other() {
     set(&store, "broken", Duration::ZERO).await;
     timers::spawn(
         &machine.host,
+        &Duty::start(&machine.host, &store),
         store.clone(),
-        ready(()),
+        || ready(()),
         |_, _| LaneKey::ZERO,
         fire,
     );

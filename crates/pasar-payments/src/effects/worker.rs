@@ -17,6 +17,7 @@ use pasar_store::{
     effect::Effect,
     fault::Fault,
     lane::{Class, LaneKey},
+    lease::Lease,
     store::Store,
 };
 
@@ -63,16 +64,16 @@ impl Worker {
         }
     }
 
-    async fn run_one(&self, effect: Effect) -> Result<Done, Fault> {
+    async fn run_one(&self, effect: Effect, lease: Lease) -> Result<Done, Fault> {
         let work: Work = effect.decode()?;
         crash::at(CrashPoint::EffectStarted);
         match self.settle(&effect, &work).await {
             Ok(answered) => {
                 crash::at(CrashPoint::ProviderAnswered);
-                self.record(&effect, &work, answered).await?;
+                self.record(&effect, &work, answered, lease).await?;
                 Ok(Done::Finished)
             }
-            Err(no_answer) => self.wait(&effect, &work, &no_answer).await,
+            Err(no_answer) => self.wait(&effect, &work, &no_answer, lease).await,
         }
     }
 
@@ -117,7 +118,15 @@ impl Worker {
         Ok(payment.is_some_and(|payment| payment.goal == Goal::Undo))
     }
 
-    async fn record(&self, effect: &Effect, work: &Work, answered: Answered) -> Result<(), Fault> {
+    /// What the provider said is a fact, whoever learned it. Only the effect ends by the lease's holder alone:
+    /// from anybody else the fact is taken as if the provider had told it by itself.
+    async fn record(
+        &self,
+        effect: &Effect,
+        work: &Work,
+        answered: Answered,
+        lease: Lease,
+    ) -> Result<(), Fault> {
         let command = RecordAnswer {
             payment_id: work.payment_id,
             effect: Some(effect.id),
@@ -128,7 +137,11 @@ impl Worker {
         let lane = LaneKey::of(work.payment_id.as_bytes());
         self.store
             .write(lane, Class::Internal, effect.cause(), move |ctx| {
-                record_answer(ctx, command.clone())
+                let mut command = command.clone();
+                if !ctx.is_holding(&lease)? {
+                    command.effect = None;
+                }
+                record_answer(ctx, command)
             })
             .await
             .map(|_| ())
@@ -139,6 +152,7 @@ impl Worker {
         effect: &Effect,
         work: &Work,
         no_answer: &NoAnswer,
+        lease: Lease,
     ) -> Result<Done, Fault> {
         metrics::counter!("pasar_payments_unanswered_total", "method" => work.method.clone())
             .increment(1);
@@ -161,6 +175,7 @@ impl Worker {
         let lane = LaneKey::of(work.payment_id.as_bytes());
         self.store
             .write(lane, Class::Internal, effect.cause(), move |ctx| {
+                ctx.holding(&lease)?;
                 try_later(ctx, &command)
             })
             .await
@@ -169,8 +184,8 @@ impl Worker {
 }
 
 impl EffectWorker for Worker {
-    fn run(&self, effect: Effect) -> Running<'_> {
-        Box::pin(self.run_one(effect))
+    fn run(&self, effect: Effect, lease: Lease) -> Running<'_> {
+        Box::pin(self.run_one(effect, lease))
     }
 }
 

@@ -50,6 +50,18 @@ impl Bench {
         }
     }
 
+    /// A database that other processes may have open too.
+    pub(crate) fn shared() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let store = open_with(&folder, Executor::Threads, true, &clock, 1);
+        Self {
+            store,
+            clock,
+            folder,
+        }
+    }
+
     pub(crate) fn another(&self, executor: Executor, seed: u64) -> Store {
         open(&self.folder, executor, &self.clock, seed)
     }
@@ -89,6 +101,21 @@ pub(crate) fn open(
     clock: &Arc<ManualClock>,
     seed: u64,
 ) -> Store {
+    open_with(folder, executor, false, clock, seed)
+}
+
+/// Another process, as good as, on a database that is shared.
+pub(crate) fn open_shared(bench: &Bench, seed: u64) -> Store {
+    open_with(&bench.folder, Executor::Threads, true, &bench.clock, seed)
+}
+
+fn open_with(
+    folder: &tempfile::TempDir,
+    executor: Executor,
+    shared: bool,
+    clock: &Arc<ManualClock>,
+    seed: u64,
+) -> Store {
     let options = StoreOptions::file(
         Service::Orders,
         folder.path().join("orders.db"),
@@ -98,6 +125,7 @@ pub(crate) fn open(
     );
     Store::open(StoreOptions {
         executor,
+        shared,
         ..options
     })
     .unwrap()

@@ -6,5 +6,6 @@ mod followers;
 mod groups;
 mod idempotency;
 mod inspection;
+mod leases;
 mod races;
 mod timers_effects;
