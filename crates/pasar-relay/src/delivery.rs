@@ -7,6 +7,7 @@ mod board;
 mod courier;
 mod desk;
 mod dispatcher;
+mod encodings;
 mod job;
 mod keys;
 mod outage;
@@ -38,6 +39,7 @@ use self::{
     board::Board,
     courier::{Courier, Gone},
     desk::Desk,
+    encodings::Encodings,
     job::{Ended, Job},
 };
 use crate::{
@@ -67,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) vault: Vault,
     pub(crate) network: Network,
     pub(crate) board: Board,
+    pub(crate) encodings: Encodings,
     pub(crate) disable_after: Duration,
     /// One subscription is loaded at a time.
     loading: tokio::sync::Mutex<()>,
@@ -97,6 +100,7 @@ impl Deliveries {
             vault,
             network,
             board: Board::new(watermark),
+            encodings: Encodings::default(),
             disable_after: Duration::from_secs(config.disable_after_s),
             loading: tokio::sync::Mutex::default(),
         });
@@ -124,7 +128,7 @@ impl Deliveries {
         let destination = spec.kind.open(&spec.destination, &shared.network);
         let job = Job::first(Arc::new(test_message(shared)));
         let (at, began) = (shared.clock.now(), shared.clock.monotonic());
-        let sent = attempt(id, &spec, destination, &job, at).await;
+        let sent = attempt(id, &shared.encodings, &spec, destination, &job, at).await;
         let took = shared.clock.monotonic().saturating_sub(began);
         let tried = Ended {
             job,

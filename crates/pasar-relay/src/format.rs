@@ -1,6 +1,6 @@
 //! A message as the bytes that a destination or stream gets. Made once a format, and shared by all who get it.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use crate::message::Message;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     pub body: Bytes,
-    pub content_type: Box<str>,
+    pub content_type: Arc<str>,
 }
 
 const JSON: &str = "application/json";

@@ -6,10 +6,9 @@ use futures_util::FutureExt as _;
 use pasar_store::crash::{self, CrashPoint};
 use pasar_types::{id::SubscriptionId, time::Timestamp};
 
-use super::job::Job;
+use super::{encodings::Encodings, job::Job};
 use crate::{
     destination::{Destination, Failure, InvalidSettings, Next, Parcel, Sent},
-    format,
     subscription::Spec,
 };
 
@@ -19,6 +18,7 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(300);
 /// One try. Whatever a destination does, this ends.
 pub(crate) async fn attempt(
     id: SubscriptionId,
+    encodings: &Encodings,
     spec: &Spec,
     destination: Result<Arc<dyn Destination>, InvalidSettings>,
     job: &Job,
@@ -28,12 +28,12 @@ pub(crate) async fn attempt(
         Ok(destination) => destination,
         Err(invalid) => return failed(invalid.to_string()),
     };
-    let encoded = format::encode(&job.message, spec.format);
+    let encoded = encodings.get(&job.message, spec.format);
     let parcel = Parcel {
         subscription: id,
         message: Arc::clone(&job.message),
-        body: encoded.body,
-        content_type: encoded.content_type.into(),
+        body: encoded.body.clone(),
+        content_type: Arc::clone(&encoded.content_type),
         attempt: job.attempts + 1,
         at,
     };

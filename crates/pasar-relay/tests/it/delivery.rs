@@ -3,6 +3,7 @@
 
 pub(crate) mod bench;
 mod double;
+mod encoded_once;
 mod failures;
 mod ordering;
 mod pace;

@@ -122,7 +122,7 @@ async fn send(
 ) -> Ended {
     let at = shared.clock.now();
     let began = shared.clock.monotonic();
-    let sent = attempt(id, &spec, destination, &job, at).await;
+    let sent = attempt(id, &shared.encodings, &spec, destination, &job, at).await;
     Ended {
         job,
         at,

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use parking_lot::Mutex;
 use pasar_relay::destination::{
@@ -58,6 +59,7 @@ pub(crate) struct Came {
     pub(crate) id: String,
     pub(crate) key: Option<String>,
     pub(crate) attempt: u32,
+    pub(crate) body: Bytes,
     pub(crate) taken: bool,
 }
 
@@ -156,6 +158,7 @@ impl Destination for Double {
             id: parcel.message.id.to_string(),
             key: parcel.message.key.as_deref().map(str::to_owned),
             attempt: parcel.attempt,
+            body: parcel.body.clone(),
             taken: false,
         };
         async move {
