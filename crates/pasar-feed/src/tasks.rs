@@ -32,8 +32,13 @@ impl Tasks {
         Self::default()
     }
 
-    /// Runs a future until it ends, or until some time after the drain began.
-    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a future until it ends, or until some time after the drain began. Who must end it earlier has a
+    /// handle for that.
+    pub fn spawn(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         self.0.handles.lock().insert(id, (name, None));
         self.0.running.send_modify(|running| *running += 1);
@@ -45,13 +50,15 @@ impl Tasks {
             let _ended = ended;
             task.await;
         });
+        let handle = handle.abort_handle();
         if let Some(entry) = self.0.handles.lock().get_mut(&id) {
-            entry.1 = Some(handle.abort_handle());
+            entry.1 = Some(handle.clone());
         }
         // Looked at after the handle is known: either this or the abort ends it.
         if self.0.aborted.load(Ordering::SeqCst) {
             handle.abort();
         }
+        handle
     }
 
     #[must_use]
@@ -131,6 +138,14 @@ mod tests {
             tasks.drain(Duration::from_secs(10)).await,
             Vec::<&str>::new()
         );
+    }
+
+    #[tokio::test]
+    async fn a_task_that_was_ended_by_its_handle_is_not_waited_for() {
+        let tasks = Tasks::new();
+        tasks.spawn("stubborn", std::future::pending()).abort();
+        let left = tasks.drain(Duration::from_secs(10)).await;
+        assert_eq!(left, Vec::<&str>::new());
     }
 
     #[tokio::test]

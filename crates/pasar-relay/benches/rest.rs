@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use pasar_contracts::api::relay::Format;
+use pasar_feed::tasks::Tasks;
 use pasar_relay::{
     destination::{Destination, Kind as _, Network, Parcel, Sent},
     destinations::{
@@ -77,6 +78,7 @@ fn endpoint(address: SocketAddr) -> Arc<dyn Destination> {
         guard: Guard::open(),
         connect_timeout: std::time::Duration::from_secs(5),
         attempt_timeout: std::time::Duration::from_secs(15),
+        tasks: Tasks::new(),
     };
     let settings = settings.as_object().expect("an object");
     Rest.open(settings, &network).expect("good settings")
@@ -108,7 +110,7 @@ fn parcel() -> Parcel {
         subscription: SubscriptionId::from_bytes([1; 16]),
         message: Arc::new(message),
         body: encoded.body,
-        content_type: encoded.content_type.into(),
+        content_type: encoded.content_type,
         attempt: 1,
         at,
     }

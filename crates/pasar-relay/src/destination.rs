@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use pasar_feed::tasks::Tasks;
 use pasar_types::{id::SubscriptionId, time::Timestamp};
 use serde_json::{Map, Value};
+use tokio::task::AbortHandle;
 
 use crate::{config::Config, destinations::guard::Guard, message::Message};
 
@@ -54,12 +56,17 @@ pub struct Network {
     /// How long connecting, and one attempt after that, may take.
     pub connect_timeout: Duration,
     pub attempt_timeout: Duration,
+    /// Who owns what connections run in the background.
+    pub tasks: Tasks,
 }
+
+/// How long a connection's task may go on while the process drains: longer than deliveries that are under way.
+const LAST_WORDS: Duration = Duration::from_secs(6);
 
 impl Network {
     /// As the configuration says.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, tasks: Tasks) -> Self {
         let guard = if config.allow_private_networks {
             Guard::open()
         } else {
@@ -69,7 +76,27 @@ impl Network {
             guard,
             connect_timeout: Duration::from_millis(config.connect_timeout_ms),
             attempt_timeout: Duration::from_millis(config.attempt_timeout_ms),
+            tasks,
         }
+    }
+
+    /// Runs what a connection needs, until that ends or the process does.
+    pub(crate) fn spawn(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
+        let tasks = self.tasks.clone();
+        self.tasks.spawn(name, async move {
+            let too_late = async {
+                tasks.draining().await;
+                tokio::time::sleep(LAST_WORDS).await;
+            };
+            tokio::select! {
+                () = task => {}
+                () = too_late => {}
+            }
+        })
     }
 }
 

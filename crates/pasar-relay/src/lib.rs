@@ -82,7 +82,7 @@ pub async fn start(
         );
     }
     let live = Live::start(host, log.clone());
-    let network = Network::new(&config);
+    let network = Network::new(&config, host.tasks.clone());
     let deliveries = Deliveries::start(host, log.clone(), &config, vault.clone(), network)?;
     retention::spawn(host, store, deliveries.clone(), &config);
     let api = Api {

@@ -18,7 +18,7 @@ use rustls::{CertificateError, ClientConfig, pki_types::ServerName};
 use tokio::time::{Instant, timeout_at};
 
 use self::{http1::Http1, http2::Http2, pool::Pool, stream::Stream};
-use crate::destinations::guard::{ConnectError, Guard};
+use crate::{destination::Network, destinations::guard::ConnectError};
 
 /// Bytes that are read of one answer; then the connection is cut.
 pub(crate) const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -37,7 +37,8 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// For https.
     pub(crate) tls: Option<Tls>,
-    pub(crate) guard: Guard,
+    pub(crate) network: Network,
+    /// No longer than the network's.
     pub(crate) connect_timeout: Duration,
     /// How long a connection is kept without a request.
     pub(crate) idle_timeout: Duration,
@@ -87,7 +88,7 @@ enum Connection {
 impl Client {
     /// Connects to nothing yet.
     pub(crate) fn new(target: Target) -> Self {
-        let pool = Pool::new(target.idle_timeout);
+        let pool = Pool::new(target.idle_timeout, target.network.clone());
         Self { target, pool }
     }
 
@@ -197,6 +198,7 @@ impl Client {
         let target = &self.target;
         let deadline = Instant::now() + target.connect_timeout;
         let plain = target
+            .network
             .guard
             .connect(&target.host, target.port, target.connect_timeout)
             .await?;
@@ -208,7 +210,9 @@ impl Client {
                 .map_err(|error| insecure(&error))?,
         };
         let opened = if stream.is_http2() {
-            Http2::open(stream).await.map(Connection::Http2)
+            Http2::open(stream, &target.network)
+                .await
+                .map(Connection::Http2)
         } else {
             Http1::open(stream).await.map(Connection::Http1)
         };
@@ -297,6 +301,7 @@ fn unreachable(broken: &hyper::Error) -> NoAnswer {
 
 #[cfg(test)]
 mod tests {
+    use pasar_feed::tasks::Tasks;
     use pasar_testkit::probe::soon;
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -304,6 +309,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::destinations::guard::Guard;
 
     #[tokio::test]
     async fn a_connection_that_is_not_used_is_closed() {
@@ -314,7 +320,12 @@ mod tests {
             host: address.ip().to_string(),
             port: address.port(),
             tls: None,
-            guard: Guard::open(),
+            network: Network {
+                guard: Guard::open(),
+                connect_timeout: Duration::from_secs(5),
+                attempt_timeout: Duration::from_secs(5),
+                tasks: Tasks::new(),
+            },
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_millis(20),
         });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ::redis::{Cmd, RedisConnectionInfo, RedisError, Value as Answer, aio::MultiplexedConnection};
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use utoipa::ToSchema;
 
 use crate::{
@@ -160,7 +160,7 @@ struct Connection {
     commands: MultiplexedConnection,
     /// Bytes of one argument.
     max_bytes: usize,
-    driver: JoinHandle<()>,
+    driver: AbortHandle,
 }
 
 impl Connection {
@@ -229,7 +229,7 @@ impl Publisher {
         let (mut commands, driver) = MultiplexedConnection::new(&self.login, stream)
             .await
             .map_err(|error| refused(&error))?;
-        let driver = tokio::spawn(driver);
+        let driver = self.network.spawn("Redis connection", driver);
         // Not every user may ask.
         let asked = ::redis::cmd("CONFIG")
             .arg("GET")

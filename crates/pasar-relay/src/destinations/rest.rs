@@ -86,7 +86,7 @@ impl Kind for Rest {
                 host: settings.host,
                 port: settings.port,
                 tls,
-                guard: network.guard.clone(),
+                network: network.clone(),
                 connect_timeout: network.connect_timeout.min(timeout),
                 idle_timeout: IDLE_TIMEOUT,
             }),

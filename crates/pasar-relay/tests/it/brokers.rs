@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use pasar_contracts::api::relay::Format;
+use pasar_feed::tasks::Tasks;
 use pasar_relay::{
     destination::{Destination, Kind, Network, Next, Parcel, Sent},
     destinations::guard::Guard,
@@ -35,6 +36,7 @@ fn network() -> Network {
         guard: Guard::open(),
         connect_timeout: Duration::from_secs(5),
         attempt_timeout: Duration::from_secs(10),
+        tasks: Tasks::new(),
     }
 }
 
@@ -66,7 +68,7 @@ fn parcel(message: Message, format: Format) -> Parcel {
         subscription: SubscriptionId::from_bytes([2; 16]),
         message: Arc::new(message),
         body: encoded.body,
-        content_type: encoded.content_type.into(),
+        content_type: encoded.content_type,
         attempt: 1,
         at: NOW,
     }

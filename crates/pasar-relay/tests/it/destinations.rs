@@ -44,6 +44,11 @@ macro_rules! suite {
             }
 
             #[tokio::test]
+            async fn nothing_of_it_runs_on_without_it() {
+                suite::nothing_of_it_runs_on_without_it::<$end>().await;
+            }
+
+            #[tokio::test]
             async fn an_address_that_is_not_allowed_is_not_connected_to() {
                 suite::an_address_that_is_not_allowed_is_not_connected_to::<$end>().await;
             }

@@ -10,6 +10,7 @@ mod tls_server;
 use std::{sync::Arc, time::Duration};
 
 use pasar_contracts::api::relay::Format;
+use pasar_feed::tasks::Tasks;
 use pasar_relay::{
     destination::{Destination, Kind as _, Network, Parcel, Sent},
     destinations::{guard::Guard, rest::Rest},
@@ -31,6 +32,7 @@ pub(crate) fn network(guard: Guard) -> Network {
         guard,
         connect_timeout: Duration::from_secs(5),
         attempt_timeout: Duration::from_secs(15),
+        tasks: Tasks::new(),
     }
 }
 
@@ -40,6 +42,13 @@ pub(crate) fn settings(settings: Value) -> Map<String, Value> {
     };
     settings.insert("kind".to_owned(), "rest".into());
     settings
+}
+
+/// With the guard open, and the owner of what it runs.
+fn open_owned(given: Value, tasks: &Tasks) -> Arc<dyn Destination> {
+    let mut network = network(Guard::open());
+    network.tasks = tasks.clone();
+    Rest.open(&settings(given), &network).unwrap()
 }
 
 /// With the guard open.
@@ -76,7 +85,7 @@ pub(crate) fn parcel(id: &str, format: Format) -> Parcel {
         subscription: SubscriptionId::from_bytes([1; 16]),
         message: Arc::new(message),
         body: encoded.body,
-        content_type: encoded.content_type.into(),
+        content_type: encoded.content_type,
         attempt: 1,
         at: AT,
     }

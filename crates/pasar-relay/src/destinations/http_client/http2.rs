@@ -9,10 +9,11 @@ use hyper::{
     body::{Body as _, Frame, Incoming},
     client::conn::http2,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::task::AbortHandle;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{sync::watch, task::AbortHandle};
 
 use super::{MAX_ANSWER_BYTES, stream::Stream};
+use crate::destination::Network;
 
 /// Cheap to clone; all clones are one connection.
 #[derive(Clone)]
@@ -21,7 +22,18 @@ pub(super) struct Http2 {
     driver: Arc<Driver>,
 }
 
-struct Driver(AbortHandle);
+struct Driver {
+    driving: AbortHandle,
+    /// What the library runs beside ends with this.
+    _open: watch::Sender<()>,
+}
+
+/// Runs what the library wants run beside, for as long as the connection is wanted.
+#[derive(Clone)]
+struct Beside {
+    network: Network,
+    open: watch::Receiver<()>,
+}
 
 /// A connection with requests under way is asked after this long whether it still lives, and given up after
 /// so long without an answer.
@@ -33,9 +45,14 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 impl Http2 {
     /// Until the other end has said how many requests it takes at once, it gets one.
-    pub(super) async fn open(stream: Stream) -> Result<Self, hyper::Error> {
+    pub(super) async fn open(stream: Stream, network: &Network) -> Result<Self, hyper::Error> {
         let most = u32::try_from(MAX_ANSWER_BYTES).unwrap_or(u32::MAX);
-        let (sender, driver) = http2::Builder::new(TokioExecutor::new())
+        let (open, while_open) = watch::channel(());
+        let beside = Beside {
+            network: network.clone(),
+            open: while_open,
+        };
+        let (sender, driver) = http2::Builder::new(beside)
             .timer(TokioTimer::new())
             .keep_alive_interval(ARE_YOU_THERE)
             .keep_alive_timeout(GIVE_UP)
@@ -46,10 +63,13 @@ impl Http2 {
             .handshake(TokioIo::new(stream))
             .await?;
         // What went wrong is told to who waits for an answer.
-        let driving = tokio::spawn(async move { drop(driver.await) });
+        let driving = network.spawn("HTTP/2 connection", async move { drop(driver.await) });
         Ok(Self {
             sender,
-            driver: Arc::new(Driver(driving.abort_handle())),
+            driver: Arc::new(Driver {
+                driving,
+                _open: open,
+            }),
         })
     }
 
@@ -77,7 +97,20 @@ impl Http2 {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        self.driving.abort();
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Beside {
+    fn execute(&self, task: F) {
+        let mut open = self.open.clone();
+        self.network.spawn("HTTP/2 stream", async move {
+            tokio::select! {
+                () = task => {}
+                // Nothing is ever sent: it resolves when the connection is let go.
+                _ = open.changed() => {}
+            }
+        });
     }
 }
 

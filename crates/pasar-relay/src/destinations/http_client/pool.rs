@@ -10,10 +10,12 @@ use parking_lot::Mutex;
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::{Connection, NoAnswer, http1::Http1, http2::Http2};
+use crate::destination::Network;
 
 pub(super) struct Pool {
     state: Arc<Mutex<State>>,
     idle_timeout: Duration,
+    network: Network,
     /// Held while it is not known what the other end speaks.
     pub(super) opening: tokio::sync::Mutex<()>,
 }
@@ -30,10 +32,11 @@ struct State {
 
 impl Pool {
     /// Closes what was not used for so long.
-    pub(super) fn new(idle_timeout: Duration) -> Self {
+    pub(super) fn new(idle_timeout: Duration, network: Network) -> Self {
         Self {
             state: Arc::default(),
             idle_timeout,
+            network,
             opening: tokio::sync::Mutex::default(),
         }
     }
@@ -122,8 +125,8 @@ impl Pool {
 
     fn keep_sweeping(&self, state: &mut State) {
         if state.sweeper.is_none() {
-            let sweeping = tokio::spawn(sweep(Arc::downgrade(&self.state), self.idle_timeout));
-            state.sweeper = Some(sweeping.abort_handle());
+            let sweeping = sweep(Arc::downgrade(&self.state), self.idle_timeout);
+            state.sweeper = Some(self.network.spawn("idle connections", sweeping));
         }
     }
 }

@@ -200,7 +200,7 @@ impl Cluster {
             .partition_client(name, id, UnknownTopicHandling::Error)
             .await
             .map_err(|error| self.about(name).failure(&error))?;
-        Ok(Partition::start(client, self.network.attempt_timeout))
+        Ok(Partition::start(client, &self.network))
     }
 }
 

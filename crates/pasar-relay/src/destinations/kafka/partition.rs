@@ -15,7 +15,7 @@ use rskafka::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    destination::{Parcel, Sent},
+    destination::{Network, Parcel, Sent},
     destinations::attributes::attributes,
     message::Message,
 };
@@ -38,10 +38,11 @@ struct Request {
 }
 
 impl Partition {
-    pub(super) fn start(client: PartitionClient, timeout: Duration) -> Self {
+    pub(super) fn start(client: PartitionClient, network: &Network) -> Self {
         let (sender, requests) = mpsc::channel(QUEUE);
         // It ends with the last sender, which the destination and its callers hold.
-        tokio::spawn(write(client, timeout, requests));
+        let writing = write(client, network.attempt_timeout, requests);
+        network.spawn("Kafka partition", writing);
         Self(sender)
     }
 

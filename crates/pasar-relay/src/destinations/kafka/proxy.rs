@@ -53,7 +53,7 @@ impl Proxy {
             network: network.clone(),
             refusal: Arc::clone(&refusal),
         };
-        let task = tokio::spawn(accept(listener, Arc::new(carrier))).abort_handle();
+        let task = network.spawn("Kafka connections", accept(listener, Arc::new(carrier)));
         Ok(Self {
             address,
             refusal,
@@ -194,6 +194,8 @@ fn is_our_user(_: SocketAddr, _: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pasar_feed::tasks::Tasks;
+
     use super::*;
     use crate::destinations::guard::Guard;
 
@@ -202,6 +204,7 @@ mod tests {
             guard,
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: Duration::from_secs(5),
+            tasks: Tasks::new(),
         }
     }
 

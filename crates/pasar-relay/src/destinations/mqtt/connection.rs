@@ -64,7 +64,7 @@ impl Login {
                 },
             }
         };
-        Ok(Connection::start(self, stream, buffer, limits))
+        Ok(Connection::start(self, network, stream, buffer, limits))
     }
 }
 
@@ -76,7 +76,13 @@ struct Request {
 }
 
 impl Connection {
-    fn start(login: &Login, stream: Box<dyn Stream>, read: BytesMut, limits: Limits) -> Self {
+    fn start(
+        login: &Login,
+        network: &Network,
+        stream: Box<dyn Stream>,
+        read: BytesMut,
+        limits: Limits,
+    ) -> Self {
         let (sender, requests) = mpsc::channel(QUEUE);
         let driver = Driver {
             login: login.clone(),
@@ -85,7 +91,7 @@ impl Connection {
             landed: Notify::new(),
         };
         // It ends with the last sender, which the destination and its callers hold.
-        tokio::spawn(driver.run(stream, read, requests));
+        network.spawn("MQTT connection", driver.run(stream, read, requests));
         Self(sender)
     }
 

@@ -32,7 +32,7 @@ use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::{
     sync::{Notify, watch},
-    task::JoinHandle,
+    task::AbortHandle,
 };
 
 use super::Login;
@@ -48,7 +48,7 @@ pub(super) struct Connection {
     client: Client,
     jetstream: jetstream::Context,
     shared: Arc<Shared>,
-    echoing: JoinHandle<()>,
+    echoing: AbortHandle,
     /// Subjects that were published to without an error. An error reaches us on another way than the echo,
     /// and may be a little later.
     proven: Mutex<HashSet<String>>,
@@ -107,12 +107,13 @@ impl Connection {
             .subscribe(inbox.clone())
             .await
             .map_err(|error| unreachable(format!("the connection broke: {error}")))?;
-        let echoing = tokio::spawn(echo(
+        let echoing = echo(
             client.clone(),
             inbox.clone(),
             subscriber,
             Arc::clone(&shared),
-        ));
+        );
+        let echoing = network.spawn("NATS connection", echoing);
         let jetstream = ContextBuilder::new()
             .timeout(network.attempt_timeout)
             .build(client.clone());

@@ -78,6 +78,7 @@ impl Bench {
             guard: Guard::open(),
             connect_timeout: Duration::from_secs(1),
             attempt_timeout: Duration::from_secs(1),
+            tasks: host.host.tasks.clone(),
         };
         let deliveries =
             Deliveries::start(&host.host, log, &config, vault.clone(), network).unwrap();

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pasar_contracts::api::relay::Format;
+use pasar_feed::tasks::Tasks;
 use pasar_relay::{
     destination::{Destination, Network, Parcel, Sent},
     destinations::{self, guard::Guard},
@@ -20,11 +21,19 @@ pub(super) fn network(guard: Guard) -> Network {
         guard,
         connect_timeout: Duration::from_secs(10),
         attempt_timeout: Duration::from_secs(10),
+        tasks: Tasks::new(),
     }
 }
 
 /// The destination that these settings describe.
 pub(super) fn open(settings: &Value, guard: Guard) -> Arc<dyn Destination> {
+    open_owned(settings, guard, &Tasks::new())
+}
+
+/// The same, with the owner of what it runs.
+pub(super) fn open_owned(settings: &Value, guard: Guard, tasks: &Tasks) -> Arc<dyn Destination> {
+    let mut network = network(guard);
+    network.tasks = tasks.clone();
     let settings = settings.as_object().unwrap();
     let kind = destinations::KINDS
         .iter()
@@ -32,7 +41,7 @@ pub(super) fn open(settings: &Value, guard: Guard) -> Arc<dyn Destination> {
         .unwrap();
     assert!(kind.outage_is_free());
     kind.check(settings).unwrap();
-    kind.open(settings, &network(guard)).unwrap()
+    kind.open(settings, &network).unwrap()
 }
 
 /// A message with a text.
@@ -64,7 +73,7 @@ pub(super) fn parcel(message: Message, format: Format) -> Parcel {
         subscription: SubscriptionId::from_bytes([9; 16]),
         message: Arc::new(message),
         body: encoded.body,
-        content_type: encoded.content_type.into(),
+        content_type: encoded.content_type,
         attempt: 1,
         at: Timestamp::from_micros(1_795_600_000_000_002),
     }

@@ -1,9 +1,10 @@
 //! What holds for every kind of destination, one send at a time or several.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
 use pasar_contracts::api::relay::Format;
+use pasar_feed::tasks::Tasks;
 use pasar_relay::{
     destination::{Failure, Next, Sent},
     destinations::guard::Guard,
@@ -14,10 +15,12 @@ use pasar_testkit::{
     servers::{Server, Wire},
 };
 
-use super::end::{is_delivered, message, numbered, open, parcel};
+use super::end::{is_delivered, message, numbered, open, open_owned, parcel};
 
 /// Sends that overlap.
 const MANY: i64 = 300;
+/// How soon a connection's tasks end.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// Larger than the test servers take.
 const TOO_LARGE: usize = 2 * 1024 * 1024;
 
@@ -170,6 +173,21 @@ pub(super) async fn sends_that_overlap_all_arrive_over_one_connection<E: End>() 
     if E::CAN_BE_CUT {
         assert_eq!(wire.connections(), 1);
     }
+}
+
+pub(super) async fn nothing_of_it_runs_on_without_it<E: End>() {
+    let Some(server) = Server::shared(E::SERVER).await else {
+        return;
+    };
+    let name = new_name("");
+    let _end = E::listen(&server, &name).await;
+    let tasks = Tasks::new();
+    let settings = E::settings(&Access::plain(&server), &name);
+    let destination = open_owned(&settings, Guard::open(), &tasks);
+    assert!(is_delivered(&destination.send(&numbered(1)).await));
+    drop(destination);
+    let left = tasks.drain(ENDS_WITHIN).await;
+    assert_eq!(left, Vec::<&str>::new());
 }
 
 pub(super) async fn an_address_that_is_not_allowed_is_not_connected_to<E: End>() {

@@ -1,15 +1,16 @@
 //! `https`: HTTP/2 and HTTP/1.1, authorities of one's own, certificates that do not fit.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use http::Version;
 use pasar_contracts::api::relay::Format;
+use pasar_feed::tasks::Tasks;
 use pasar_relay::destination::{Destination, Sent};
 use serde_json::json;
 
 use super::{
-    is_delivered, open, parcel,
+    is_delivered, open, open_owned, parcel,
     raw_server::{RawServer, Then, answer},
     tls_server::TlsServer,
 };
@@ -45,6 +46,26 @@ async fn an_http2_connection_that_broke_is_replaced_unnoticed() {
     server.hang_up();
     send_many(&endpoint, 5).await;
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn nothing_of_a_destination_runs_on_without_it() {
+    for protocols in [&["h2"][..], &["http/1.1"]] {
+        let server = TlsServer::start("localhost", protocols).await;
+        let tasks = Tasks::new();
+        let given = json!({"url": server.url("localhost"), "ca": server.ca});
+        let endpoint = open_owned(given, &tasks);
+        send_many(&endpoint, 5).await;
+        let left = tasks.drain(Duration::ZERO).await;
+        assert!(!left.is_empty(), "what it runs has no owner");
+        let tasks = Tasks::new();
+        let given = json!({"url": server.url("localhost"), "ca": server.ca});
+        let endpoint = open_owned(given, &tasks);
+        send_many(&endpoint, 5).await;
+        drop(endpoint);
+        let left = tasks.drain(Duration::from_secs(5)).await;
+        assert_eq!(left, Vec::<&str>::new());
+    }
 }
 
 #[tokio::test]
