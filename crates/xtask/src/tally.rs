@@ -1,8 +1,9 @@
-//! Counts what cargo's test runs report.
+//! Counts what cargo's test runs report, and the tests that say that they found no server.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader, Read, Write as _},
     process::{Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +15,8 @@ pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) ignored: u64,
+    /// They passed without having tried anything, and said so.
+    pub(crate) skipped: u64,
 }
 
 impl Tally {
@@ -21,17 +24,20 @@ impl Tally {
         passed: 1,
         failed: 0,
         ignored: 0,
+        skipped: 0,
     };
     pub(crate) const ONE_FAILED: Self = Self {
         passed: 0,
         failed: 1,
         ignored: 0,
+        skipped: 0,
     };
 
     pub(crate) const fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.ignored += other.ignored;
+        self.skipped += other.skipped;
     }
 }
 
@@ -84,8 +90,14 @@ pub(crate) fn run_counted(command: &mut Command) -> anyhow::Result<Tally> {
 pub(crate) fn run_proved(command: &mut Command) -> anyhow::Result<Proof> {
     let mut child = command
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
+    let errors = child
+        .stderr
+        .take()
+        .context("the errors of cargo are piped")?;
+    let errors = thread::spawn(|| count_skipped(errors));
     let output = BufReader::new(
         child
             .stdout
@@ -100,11 +112,23 @@ pub(crate) fn run_proved(command: &mut Command) -> anyhow::Result<Proof> {
         said.extend(line.split_once(PROOF).map(|(_, proof)| proof.to_owned()));
         tally.add(read(&line).unwrap_or_default());
     }
+    tally.skipped = errors.join().unwrap_or_default();
     if !child.wait()?.success() && tally.failed == 0 {
         // It did not build, or a test ended the whole process.
         tally.failed = 1;
     }
     Ok(Proof { tally, said })
+}
+
+/// Passes on what is said on standard error, and counts what `pasar_testkit::servers` says there.
+fn count_skipped(errors: impl Read) -> u64 {
+    let lines = BufReader::new(errors).lines().map_while(Result::ok);
+    let mut skipped = 0;
+    for line in lines {
+        let _ = writeln!(io::stderr(), "{line}");
+        skipped += u64::from(line.starts_with("skipped: no "));
+    }
+    skipped
 }
 
 /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; ..`.
@@ -136,9 +160,16 @@ mod tests {
             Some(Tally {
                 passed: 12,
                 failed: 3,
-                ignored: 1
+                ignored: 1,
+                skipped: 0,
             })
         );
+    }
+
+    #[test]
+    fn tests_that_found_no_server_are_counted() {
+        let said = "   Compiling pasar\nskipped: no redis; run ..\nskipped: no kafka; run ..\n";
+        assert_eq!(count_skipped(said.as_bytes()), 2);
     }
 
     #[test]
