@@ -8,10 +8,11 @@ use pasar_feed::tasks::Tasks;
 use pasar_store::{
     clock::{Clock, SystemClock},
     ids::{Ids, SystemIds},
-    store::{Executor, Migration, OpenError, Store, StoreOptions},
+    store::{Migration, OpenError, Store, StoreOptions},
 };
 
 use crate::{
+    databases::Databases,
     health::Health,
     keyring::Keyring,
     sleeper::{Sleeper, SystemSleeper},
@@ -25,10 +26,11 @@ pub struct Host {
     pub sleeper: Arc<dyn Sleeper>,
     pub tasks: Tasks,
     pub health: Health,
-    /// The folder of the databases.
+    /// The folder of what the process keeps, databases in files included.
     pub data: PathBuf,
     /// Other processes may run the same services on the same databases.
     pub shared: bool,
+    pub databases: Databases,
     pub keyring: Keyring,
     /// What clients reach the gateway by, without a slash at the end: `https://kopi.example`.
     pub public_url: String,
@@ -48,25 +50,39 @@ impl Host {
             tasks,
             data: data.into(),
             shared: false,
+            databases: Databases::default(),
             keyring,
             public_url: public_url.trim_end_matches('/').to_owned(),
         }
     }
 
-    /// Opens (and creates, and migrates) the database of a service: `{data}/{service}.db`.
+    /// Opens the database of a service, and makes what it lacks unless told only to verify.
     pub fn open_store(
         &self,
         service: Service,
         migrations: &'static [Migration],
     ) -> Result<Store, OpenError> {
-        Store::open(StoreOptions {
+        Store::open(self.store_options(service, migrations))
+    }
+
+    /// How the database of a service is opened.
+    #[must_use]
+    pub fn store_options(
+        &self,
+        service: Service,
+        migrations: &'static [Migration],
+    ) -> StoreOptions {
+        let options = StoreOptions::at(
             service,
-            path: self.data.join(format!("{service}.db")),
+            self.databases.place(&self.data, service),
             migrations,
-            executor: Executor::Threads,
-            shared: self.shared,
-            clock: Arc::clone(&self.clock),
-            ids: Arc::clone(&self.ids),
-        })
+            Arc::clone(&self.clock),
+            Arc::clone(&self.ids),
+        );
+        StoreOptions {
+            migrate: self.databases.migrates(),
+            shared: self.shared || self.databases.are_on_server(),
+            ..options
+        }
     }
 }

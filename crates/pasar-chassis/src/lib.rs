@@ -5,6 +5,7 @@
 
 pub mod cause;
 pub mod config;
+pub mod databases;
 pub mod duty;
 pub mod effects;
 pub mod etag;

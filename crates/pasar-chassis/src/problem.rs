@@ -182,6 +182,10 @@ impl From<Fault> for Problem {
             Fault::Closed | Fault::LeaseLost(_) => {
                 Self::new(ProblemType::Unavailable).retry_after(RECOVERY)
             }
+            Fault::Unavailable(_) => {
+                tracing::warn!(fault = %Chain(&fault), "a request met no database");
+                Self::new(ProblemType::Unavailable).retry_after(RECOVERY)
+            }
             Fault::Constraint(_) | Fault::Database(_) | Fault::Corrupt(_) | Fault::Bug(_) => {
                 tracing::error!(fault = %Chain(&fault), "a request failed");
                 Self::new(ProblemType::Internal)

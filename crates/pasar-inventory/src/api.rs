@@ -47,16 +47,16 @@ impl Api {
         let Some(id) = named else {
             return Ok(self.default_location);
         };
-        let known = self.store.read(|tx| queries::location(tx, id)).await?;
+        let known = self.store.read(move |tx| queries::location(tx, id)).await?;
         known
             .map(|_| id)
             .ok_or_else(|| Problem::invalid_field("location", "there is no such location"))
     }
 
     /// A read of something that must exist.
-    async fn find<T>(
+    async fn find<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&pasar_store::tx::Tx<'_>) -> Result<Option<T>, Fault>,
+        query: impl FnOnce(&pasar_store::tx::Tx<'_>) -> Result<Option<T>, Fault> + Send + 'static,
     ) -> Result<T, Problem> {
         let found = self.store.read(query).await?;
         found.ok_or_else(|| Problem::new(ProblemType::NotFound))

@@ -59,7 +59,6 @@ pub(crate) fn enqueue(ctx: &mut Context<'_>, reservation: &Reservation) -> Resul
         location: reservation.location,
     };
     ctx.enqueue_effect(&reservation.order.to_string(), KIND, &payload)
-        .map(drop)
 }
 
 impl ExpiryWorker {

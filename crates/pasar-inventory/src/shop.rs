@@ -15,13 +15,13 @@ use pasar_store::{
     store::{Executor, Store, StoreOptions},
     tx::Row,
 };
+use pasar_testkit::fresh::Folder;
 use pasar_types::{
     id::{FlowId, LocationId, OrderId, RefundId},
     money::{Currency, Money, TaxRate},
     quantity::Quantity,
     time::Timestamp,
 };
-use tempfile::TempDir;
 
 use crate::{
     MIGRATIONS,
@@ -47,7 +47,7 @@ pub(crate) struct Shop {
     /// The default location.
     pub(crate) here: LocationId,
     told: Cell<i64>,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 pub(crate) fn order(n: u8) -> OrderId {
@@ -83,12 +83,12 @@ pub(crate) fn product(track_stock: bool) -> ProductDetails {
 impl Shop {
     /// Without a location.
     pub(crate) fn empty() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let store = Store::open(StoreOptions {
             executor: Executor::Inline,
-            ..StoreOptions::file(
+            ..StoreOptions::at(
                 Service::Inventory,
-                folder.path().join("inventory.db"),
+                folder.place(Service::Inventory),
                 MIGRATIONS,
                 Arc::new(ManualClock::default()),
                 Arc::new(SeededIds::new(1)),

@@ -85,7 +85,7 @@ impl Api {
     /// Where an order stands, for who may see it.
     async fn whereabouts(&self, viewer: &Viewer, id: OrderId) -> Result<Whereabouts, Problem> {
         self.store
-            .read(|tx| orders::whereabouts(tx, id))
+            .read(move |tx| orders::whereabouts(tx, id))
             .await?
             .filter(|order| viewer.sees(order))
             .ok_or_else(not_found)
@@ -94,7 +94,7 @@ impl Api {
     /// An order that must exist.
     async fn order(&self, id: OrderId) -> Result<OrderRow, Problem> {
         self.store
-            .read(|tx| queries::find(tx, id))
+            .read(move |tx| queries::find(tx, id))
             .await?
             .ok_or_else(not_found)
     }

@@ -20,6 +20,7 @@ use pasar_store::{
     lane::{Class, LaneKey},
     store::{Executor, Store, StoreOptions},
 };
+use pasar_testkit::fresh::Folder;
 use pasar_types::{
     id::{FlowId, LocationId, OrderId, PaymentId, RefundId, UserId},
     money::{Currency, Money, TaxRate},
@@ -27,7 +28,6 @@ use pasar_types::{
     time::Timestamp,
 };
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::{
     MIGRATIONS,
@@ -50,7 +50,7 @@ pub(crate) struct Shop {
     pub(crate) clock: Arc<ManualClock>,
     told: Cell<i64>,
     keys: Cell<u32>,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 pub(crate) const PAY_WITHIN: Duration = Duration::from_secs(900);
@@ -140,13 +140,13 @@ pub(crate) const USUAL_TOTAL: i64 = 5_000_000;
 
 impl Shop {
     pub(crate) fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let clock = Arc::new(ManualClock::new("2026-11-20T02:00:00Z".parse().unwrap()));
         let store = Store::open(StoreOptions {
             executor: Executor::Inline,
-            ..StoreOptions::file(
+            ..StoreOptions::at(
                 Service::Orders,
-                folder.path().join("orders.db"),
+                folder.place(Service::Orders),
                 MIGRATIONS,
                 Arc::clone(&clock) as Arc<dyn Clock>,
                 Arc::new(SeededIds::new(1)),

@@ -41,8 +41,8 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../migrations/sandbox/0001_books.sql"),
 }];
 
-/// The database's file in the data folder.
-pub const DATABASE: &str = "sandbox.db";
+/// The database's name: of its file, or on the server.
+pub const NAME: &str = "sandbox";
 
 /// The sandbox with its books. Cheap to clone.
 #[derive(Clone)]
@@ -54,15 +54,19 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Opens the books in the host's data folder.
+    /// Opens the books where the host has its databases.
     pub fn open(host: &Host, config: SandboxConfig) -> Result<Self, OpenError> {
-        let store = Store::open(StoreOptions::file(
+        let options = StoreOptions::at(
             Service::Payments,
-            host.data.join(DATABASE),
+            host.databases.named(&host.data, NAME),
             MIGRATIONS,
             Arc::clone(&host.clock),
             Arc::clone(&host.ids),
-        ))?;
+        );
+        let store = Store::open(StoreOptions {
+            migrate: host.databases.migrates(),
+            ..options
+        })?;
         Ok(Self::new(store, config, &host.public_url))
     }
 
@@ -84,9 +88,10 @@ impl Sandbox {
         let terms = self.terms();
         if request.operation == Operation::LookUp {
             let now = self.store.clock().now();
+            let request = request.clone();
             return self
                 .store
-                .read(|tx| books::look_up(tx, request, &terms, now))
+                .read(move |tx| books::look_up(tx, &request, &terms, now))
                 .await;
         }
         let lane = LaneKey::of(request.reference.as_bytes());
@@ -122,7 +127,9 @@ impl Sandbox {
         after: Option<PaymentId>,
         limit: usize,
     ) -> Result<Vec<BookEntry>, Fault> {
-        self.store.read(|tx| books::audit(tx, after, limit)).await
+        self.store
+            .read(move |tx| books::audit(tx, after, limit))
+            .await
     }
 
     #[must_use]

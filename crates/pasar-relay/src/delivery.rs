@@ -121,7 +121,11 @@ impl Deliveries {
     /// not tried again. `None` if there is no such subscription.
     pub async fn test(&self, id: SubscriptionId) -> Result<Option<Attempt>, Fault> {
         let shared = &self.0;
-        let Some(stored) = shared.store.read(|tx| subscriptions::find(tx, id)).await? else {
+        let Some(stored) = shared
+            .store
+            .read(move |tx| subscriptions::find(tx, id))
+            .await?
+        else {
             return Ok(None);
         };
         let spec = stored.open(&shared.vault)?;

@@ -58,7 +58,7 @@ impl Checkpointer {
     }
 
     pub(crate) fn spawn(service: Service, path: &Path) -> Result<Self, Fault> {
-        let connection = Connection::open(path, Access::Write)?;
+        let connection = Connection::open(&path.into(), Access::Write)?;
         let stage = Arc::new(Stage::default());
         let copying = Arc::clone(&stage);
         let thread = std::thread::Builder::new()
@@ -73,7 +73,9 @@ impl Checkpointer {
 
     /// To be called between groups.
     pub(crate) fn step(&self, service: Service, writer: &Connection) {
-        let pages = writer.wal_pages();
+        let Some(pages) = writer.wal_pages() else {
+            return;
+        };
         let stage = self.stage.at.load(Ordering::Acquire);
         if stage == COPIED || pages > TOO_MANY || (self.thread.is_none() && pages > MOVED_FROM) {
             if let Err(fault) = writer.checkpoint() {

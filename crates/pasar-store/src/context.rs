@@ -9,7 +9,7 @@ use pasar_types::{
 };
 use serde::Serialize;
 
-use crate::{cause::Cause, fault::Fault, feed::FeedEvent, ids::Ids, tx::Tx};
+use crate::{cause::Cause, effect::NewEffect, fault::Fault, feed::FeedEvent, ids::Ids, tx::Tx};
 
 /// One command's view of its transaction.
 pub struct Context<'g> {
@@ -25,7 +25,7 @@ pub struct Context<'g> {
 pub(crate) struct Pending {
     pub(crate) events: Vec<FeedEvent>,
     pub(crate) earliest_timer: Option<Timestamp>,
-    pub(crate) effects: bool,
+    pub(crate) effects: Vec<NewEffect>,
     /// What commands announce, in their order.
     pub(crate) announced: Vec<Announcement>,
 }
@@ -37,6 +37,7 @@ pub type Announcement = Arc<dyn Any + Send + Sync>;
 #[derive(Clone, Copy)]
 pub(crate) struct PendingMark {
     events: usize,
+    effects: usize,
     announced: usize,
 }
 
@@ -44,6 +45,7 @@ impl Pending {
     pub(crate) fn mark(&self) -> PendingMark {
         PendingMark {
             events: self.events.len(),
+            effects: self.effects.len(),
             announced: self.announced.len(),
         }
     }
@@ -52,13 +54,14 @@ impl Pending {
     pub(crate) fn has_news(&self) -> bool {
         !self.events.is_empty()
             || !self.announced.is_empty()
-            || self.effects
+            || !self.effects.is_empty()
             || self.earliest_timer.is_some()
     }
 
     /// Forgets what came after a mark.
     pub(crate) fn take_back(&mut self, mark: PendingMark) {
         self.events.truncate(mark.events);
+        self.effects.truncate(mark.effects);
         self.announced.truncate(mark.announced);
     }
 }

@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     cause::{Actor, Cause},
     context::Context,
+    engine::sqlite,
     fault::Fault,
     tx::{Row, Tx},
 };
@@ -29,6 +30,19 @@ pub struct Effect {
     pub traceparent: Option<String>,
 }
 
+/// An effect that its group enqueues as it commits: so the order of ids is the order of commits, and who has
+/// read up to one has missed none.
+#[derive(Debug)]
+pub(crate) struct NewEffect {
+    pub(crate) queue: String,
+    pub(crate) kind: &'static str,
+    pub(crate) payload: String,
+    pub(crate) due: Timestamp,
+    pub(crate) flow: FlowId,
+    pub(crate) actor: String,
+    pub(crate) traceparent: Option<String>,
+}
+
 impl Effect {
     pub fn decode<P: DeserializeOwned>(&self) -> Result<P, Fault> {
         serde_json::from_str(&self.payload)
@@ -48,31 +62,28 @@ impl Effect {
 }
 
 impl Context<'_> {
+    /// Enqueues work, which gets its id at the commit.
     pub fn enqueue_effect<P: Serialize>(
         &mut self,
         queue: &str,
         kind: &'static str,
         payload: &P,
-    ) -> Result<i64, Fault> {
+    ) -> Result<(), Fault> {
         let payload = serde_json::to_string(payload)
             .map_err(|error| Fault::Bug(format!("effect {kind} cannot be written: {error}")))?;
         let now = self.now();
         let cause = self.cause();
-        let id = self.connection().insert(
-            "INSERT INTO effect (queue, kind, payload, attempts, due, flow, actor, traceparent)
-             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7)",
-            &[
-                &queue,
-                &kind,
-                &payload,
-                &now,
-                &cause.flow,
-                &cause.actor.to_string(),
-                &cause.traceparent,
-            ],
-        )?;
-        self.pending.effects = true;
-        Ok(id)
+        let effect = NewEffect {
+            queue: queue.to_owned(),
+            kind,
+            payload,
+            due: now,
+            flow: cause.flow,
+            actor: cause.actor.to_string(),
+            traceparent: cause.traceparent.clone(),
+        };
+        self.pending.effects.push(effect);
+        Ok(())
     }
 
     /// Ends an effect; false if somebody else ended it before.
@@ -89,6 +100,26 @@ impl Context<'_> {
         )
         .map(|rows| rows == 1)
     }
+}
+
+/// On the engine that has one writer.
+pub(crate) fn insert(connection: &sqlite::Connection, effects: &[NewEffect]) -> Result<(), Fault> {
+    for effect in effects {
+        connection.execute(
+            "INSERT INTO effect (queue, kind, payload, attempts, due, flow, actor, traceparent)
+             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7)",
+            &[
+                &effect.queue,
+                &effect.kind,
+                &effect.payload,
+                &effect.due,
+                &effect.flow,
+                &effect.actor,
+                &effect.traceparent,
+            ],
+        )?;
+    }
+    Ok(())
 }
 
 pub(crate) fn after(tx: &Tx<'_>, id: i64, limit: usize) -> Result<Vec<Effect>, Fault> {

@@ -1,5 +1,227 @@
-//! The engine behind [`crate::tx::Tx`]. SQLite; a second one takes its place beside it here.
+//! The engine behind [`crate::tx::Tx`]: SQLite in a file, or PostgreSQL. Nothing above knows which; what differs
+//! between the two is here.
 
-mod sqlite;
+mod postgres;
+pub(crate) mod sqlite;
 
-pub(crate) use sqlite::{Access, Connection, Row, open_error};
+pub(crate) use postgres::{is_contention, is_lost};
+
+use crate::{
+    effect::NewEffect,
+    fault::Fault,
+    feed::{Ends, FeedEvent},
+    place::Place,
+    value::{ToValue, ValueRef},
+};
+
+/// A connection and its prepared statements. It serves one thread at a time.
+pub(crate) enum Connection {
+    Sqlite(sqlite::Connection),
+    Postgres(Box<postgres::Connection>),
+}
+
+/// One row while a query runs.
+pub(crate) enum Row<'r> {
+    Sqlite(sqlite::Row<'r>),
+    Postgres(postgres::Row<'r>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    Read,
+}
+
+/// What a group appends as it commits.
+pub(crate) struct Tail<'a> {
+    /// They get their places.
+    pub(crate) events: &'a mut [FeedEvent],
+    pub(crate) effects: &'a [NewEffect],
+    /// Other processes must hear of it, even where it tells no event.
+    pub(crate) has_news: bool,
+}
+
+/// The ends of the feed after a commit; `None` if it told nothing, or nobody knows them.
+pub(crate) type Told = Option<Ends>;
+
+pub(crate) enum TailFault {
+    /// Nothing of the group stands.
+    RolledBack(Fault),
+    /// Nobody can find out whether it stands.
+    Unknown,
+    /// Nobody knows what the disk holds; the next start reads it.
+    Fatal(Fault),
+}
+
+/// A SQLite database has one writer; on PostgreSQL there are as many as the database says.
+pub(crate) const SQLITE_LANES: u32 = 1;
+
+macro_rules! either {
+    ($self:ident, $connection:ident => $call:expr) => {
+        match $self {
+            Self::Sqlite($connection) => $call,
+            Self::Postgres($connection) => $call,
+        }
+    };
+}
+
+impl Connection {
+    pub(crate) fn open(place: &Place, access: Access) -> Result<Self, Fault> {
+        match place {
+            Place::File(path) => sqlite::Connection::open(path, access).map(Self::Sqlite),
+            Place::Postgres(server) => postgres::Connection::open(server, access)
+                .map(|connection| Self::Postgres(Box::new(connection))),
+        }
+    }
+
+    /// Refuses an engine that answers before what it answered is durable.
+    pub(crate) fn check_durability(&self) -> Result<(), Fault> {
+        match self {
+            // It is set by us.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.check_durability(),
+        }
+    }
+
+    /// How many pages the write-ahead log has, where we are the ones who move it.
+    pub(crate) fn wal_pages(&self) -> Option<i64> {
+        match self {
+            Self::Sqlite(sqlite) => Some(sqlite.wal_pages()),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    pub(crate) fn checkpoint(&self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.checkpoint(),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Begins a transaction of a lane. Where several instances write, they take turns in it.
+    pub(crate) fn begin_write(&self, lane: u32) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.begin_write(),
+            Self::Postgres(postgres) => postgres.begin_write(lane),
+        }
+    }
+
+    /// Begins a transaction that changes the schema: one instance at a time.
+    pub(crate) fn begin_alone(&self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.begin_write(),
+            Self::Postgres(postgres) => postgres.begin_alone(),
+        }
+    }
+
+    /// Begins a consistent snapshot.
+    pub(crate) fn begin_read(&self) -> Result<(), Fault> {
+        either!(self, connection => connection.begin_read())
+    }
+
+    pub(crate) fn commit(&self) -> Result<(), Fault> {
+        either!(self, connection => connection.commit())
+    }
+
+    /// Ends a group: its last statements, and its commit.
+    pub(crate) fn finish(&self, tail: &mut Tail<'_>) -> Result<Told, TailFault> {
+        either!(self, connection => connection.finish(tail))
+    }
+
+    pub(crate) fn rollback(&self) -> Result<(), Fault> {
+        either!(self, connection => connection.rollback())
+    }
+
+    pub(crate) fn savepoint(&self) -> Result<(), Fault> {
+        either!(self, connection => connection.savepoint())
+    }
+
+    pub(crate) fn release(&self) -> Result<(), Fault> {
+        either!(self, connection => connection.release())
+    }
+
+    pub(crate) fn rollback_to_savepoint(&self) -> Result<(), Fault> {
+        either!(self, connection => connection.rollback_to_savepoint())
+    }
+
+    /// Whether a transaction is still open: some errors end it on their own.
+    pub(crate) fn in_transaction(&self) -> bool {
+        either!(self, connection => connection.in_transaction())
+    }
+
+    /// Fails unless the transaction takes further statements and can be committed.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        either!(self, connection => connection.check())
+    }
+
+    /// Whether others may write between two statements of a transaction.
+    pub(crate) const fn has_many_writers(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Runs a step of a schema.
+    pub(crate) fn run_migration(&self, sql: &str) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.run_script(sql),
+            Self::Postgres(postgres) => {
+                let script = postgres::translated(sql).map_err(Fault::Bug)?;
+                postgres.run_script(&script)
+            }
+        }
+    }
+
+    /// Makes the schema that the place names, if it is not there.
+    pub(crate) fn ensure_schema(&self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            // The name was checked when the URL was read.
+            Self::Postgres(postgres) => postgres.run_script(&format!(
+                "SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS \"{}\"",
+                postgres.server().schema
+            )),
+        }
+    }
+
+    /// Removes the schema that the place names.
+    pub(crate) fn remove_schema(&self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.run_script(&format!(
+                "SET client_min_messages = warning; DROP SCHEMA IF EXISTS \"{}\" CASCADE",
+                postgres.server().schema
+            )),
+        }
+    }
+
+    pub(crate) fn execute(&self, sql: &'static str, params: &[&dyn ToValue]) -> Result<u64, Fault> {
+        either!(self, connection => connection.execute(sql, params))
+    }
+
+    /// Calls `each` for every row until it says false.
+    pub(crate) fn query(
+        &self,
+        sql: &'static str,
+        params: &[&dyn ToValue],
+        mut each: impl FnMut(Row<'_>) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.query(sql, params, |row| each(Row::Sqlite(row))),
+            Self::Postgres(postgres) => postgres.query(sql, params, |row| each(Row::Postgres(row))),
+        }
+    }
+}
+
+impl<'r> Row<'r> {
+    pub(crate) fn value(&self, index: usize) -> Result<ValueRef<'r>, Fault> {
+        either!(self, row => row.value(index))
+    }
+}
+
+/// What to do about a database that cannot be opened.
+pub(crate) fn open_error(fault: &Fault, place: &Place) -> String {
+    let advice = match place {
+        Place::File(_) => sqlite::advice(fault).map(str::to_owned),
+        Place::Postgres(server) => postgres::advice(fault, &server.database),
+    };
+    advice.unwrap_or_else(|| "see the cause".to_owned())
+}

@@ -1,8 +1,8 @@
 //! Why a command could not be decided. It rolled back; nothing of it stands.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// Another writer was first; the command was rerun and met it again.
     #[error("{0} was changed at the same time")]
@@ -15,6 +15,9 @@ pub enum Fault {
     /// A UNIQUE or CHECK constraint refused a row.
     #[error("a constraint refused the write")]
     Constraint(#[source] EngineError),
+    /// It cannot be reached, or another instance holds what is needed: nothing happened.
+    #[error("the database cannot be used now")]
+    Unavailable(#[source] EngineError),
     #[error("the database failed")]
     Database(#[source] EngineError),
     /// A stored row or a foreign event does not read as what it should be.
@@ -31,7 +34,8 @@ pub enum Fault {
 }
 
 /// The engine's own error, opaque outside this crate.
-pub struct EngineError(pub(crate) Box<dyn Error + Send + Sync>);
+#[derive(Clone)]
+pub struct EngineError(pub(crate) Arc<dyn Error + Send + Sync>);
 
 impl Fault {
     /// Whether the same command may succeed when it is tried again.
@@ -41,6 +45,7 @@ impl Fault {
             Self::Conflict(_)
             | Self::Overloaded { .. }
             | Self::Unknown
+            | Self::Unavailable(_)
             | Self::Database(_)
             | Self::Closed => true,
             Self::Constraint(_) | Self::Corrupt(_) | Self::LeaseLost(_) | Self::Bug(_) => false,

@@ -1,9 +1,8 @@
 //! The feed: this service's events in the order of their commits. Also the outbox, as it is written
 //! in the transaction of the state that it tells of.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
-use parking_lot::RwLock;
 use pasar_contracts::event::{Event, Service};
 use pasar_types::{
     id::{EventId, FlowId},
@@ -13,8 +12,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     cause::{Actor, Cause},
+    engine::sqlite,
     fault::Fault,
     tx::{Row, Tx},
+    value::FromValue,
 };
 
 /// An event at its place in the feed. Data is JSON text.
@@ -83,11 +84,10 @@ pub(crate) struct Ends {
     pub(crate) news: i64,
 }
 
-/// Gives the events of a group their places. The update of the one `feed_head` row makes the order of
-/// places the order of commits: on an engine with several writers its lock is held until the commit.
-/// `None` if the group has nothing to tell.
+/// Gives the events of a group their places, on the engine that has one writer. `None` if the group has nothing to
+/// tell.
 pub(crate) fn append(
-    tx: &Tx<'_>,
+    connection: &sqlite::Connection,
     events: &mut [FeedEvent],
     has_news: bool,
 ) -> Result<Option<Ends>, Fault> {
@@ -95,15 +95,19 @@ pub(crate) fn append(
         return Ok(None);
     }
     let count = i64::try_from(events.len()).expect("a group is bounded");
-    tx.execute_one(
-        "feed_head",
+    let mut ends = Ends { head: 0, news: 0 };
+    connection.execute(
         "UPDATE feed_head SET head = head + ?1, news = news + 1",
         &[&count],
     )?;
-    let ends = ends(tx)?;
+    connection.query("SELECT head, news FROM feed_head", &[], |row| {
+        ends.head = i64::from_value(row.value(0)?).map_err(Fault::Corrupt)?;
+        ends.news = i64::from_value(row.value(1)?).map_err(Fault::Corrupt)?;
+        Ok(false)
+    })?;
     for (event, sequence) in events.iter_mut().zip(ends.head - count + 1..) {
         event.sequence = sequence;
-        tx.execute(
+        connection.execute(
             "INSERT INTO feed (sequence, id, type, key, keyversion, time, flow, causation,
                                traceparent, actor, data, private)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -176,60 +180,4 @@ fn event(row: &Row<'_>) -> Result<FeedEvent, Fault> {
         data: row.get(10)?,
         private: row.get(11)?,
     })
-}
-
-/// The newest committed events, kept in memory so that followers in the same process do not read
-/// from the database what was written a moment ago. Always a contiguous end of the log.
-#[derive(Default)]
-pub(crate) struct Recent(RwLock<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    events: VecDeque<Arc<FeedEvent>>,
-    bytes: usize,
-}
-
-const RECENT_EVENTS: usize = 8_192;
-const RECENT_BYTES: usize = 8 * 1024 * 1024;
-
-impl Recent {
-    pub(crate) fn push(&self, events: Vec<FeedEvent>) {
-        let mut kept = self.0.write();
-        for event in events {
-            // Another writer of the same database was in between: what follows is not contiguous.
-            if kept
-                .events
-                .back()
-                .is_some_and(|last| last.sequence + 1 != event.sequence)
-            {
-                *kept = Kept::default();
-            }
-            kept.bytes += size(&event);
-            kept.events.push_back(Arc::new(event));
-        }
-        while kept.events.len() > RECENT_EVENTS || kept.bytes > RECENT_BYTES {
-            let Some(oldest) = kept.events.pop_front() else {
-                break;
-            };
-            kept.bytes -= size(&oldest);
-        }
-    }
-
-    /// `None` if the position lies before what is kept.
-    pub(crate) fn after(&self, after: i64, limit: usize) -> Option<Vec<Arc<FeedEvent>>> {
-        let kept = self.0.read();
-        let first = kept.events.front()?.sequence;
-        let last = kept.events.back()?.sequence;
-        if after >= last {
-            return None;
-        }
-        // Negative, and so none, where the place lies before what is kept.
-        let skip = usize::try_from(after + 1 - first).ok()?;
-        Some(kept.events.iter().skip(skip).take(limit).cloned().collect())
-    }
-}
-
-fn size(event: &FeedEvent) -> usize {
-    let private = event.private.as_ref().map_or(0, String::len);
-    event.data.len() + event.key.len() + private + size_of::<FeedEvent>()
 }

@@ -15,9 +15,8 @@ use crate::{
     clock::Clock,
     context::{Context, Pending},
     crash::{self, CrashPoint},
-    engine::Connection,
+    engine::{self, Connection, Tail, TailFault},
     fault::Fault,
-    feed,
     ids::Ids,
     lane::Job,
     published::Published,
@@ -35,8 +34,22 @@ pub(crate) struct Writer {
     published: Arc<Published>,
     /// Other processes may have to hear of what it commits.
     shared: bool,
+    lane: u32,
     meters: Meters,
     swept_at: Timestamp,
+    /// Whether the last group met no database.
+    is_cut_off: bool,
+}
+
+/// What all writers of a store have.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) service: Service,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) published: Arc<Published>,
+    /// Other processes may have to hear of what they commit.
+    pub(crate) shared: bool,
 }
 
 struct Meters {
@@ -60,6 +73,8 @@ enum Pass {
     Committed(Vec<Result<(), Fault>>),
     /// The command at this place faulted, and everything was taken back.
     Faulted(usize, Fault),
+    /// Nobody can find out whether it was committed.
+    Unknown,
 }
 
 /// How often a command that met a conflict is run again.
@@ -70,12 +85,16 @@ impl Writer {
     pub(crate) fn new(
         connection: Connection,
         checkpointer: Checkpointer,
-        service: Service,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-        published: Arc<Published>,
-        shared: bool,
+        lane: u32,
+        surroundings: &Surroundings,
     ) -> Self {
+        let Surroundings {
+            service,
+            clock,
+            ids,
+            published,
+            shared,
+        } = surroundings.clone();
         let swept_at = clock.now();
         Self {
             connection,
@@ -85,31 +104,73 @@ impl Writer {
             ids,
             published,
             shared,
+            lane,
             meters: Meters::new(service),
             swept_at,
+            is_cut_off: false,
         }
     }
 
     /// Runs a group to its end; every job has its answer afterwards.
     pub(crate) fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) {
-        match self.commit(&mut jobs) {
+        self.is_cut_off = false;
+        let mut result = self.commit(&mut jobs);
+        if result.as_ref().is_err_and(engine::is_lost) {
+            // Nothing of it stands, and mostly the database is back at once.
+            result = self.commit(&mut jobs);
+        }
+        match result {
             Ok(results) => answer(jobs, results),
-            Err(fault) if jobs.len() == 1 => answer(jobs, vec![Err(fault)]),
+            Err(fault @ Fault::Unavailable(_)) => self.cut_off(jobs, &fault),
+            Err(fault) if jobs.len() == 1 && !engine::is_contention(&fault) => {
+                answer(jobs, vec![Err(fault)]);
+            }
             // The engine ended the transaction under one of them: each gets a transaction of its own.
             Err(fault) => {
                 tracing::warn!(service = %self.service, error = %fault, "group failed, retrying one by one");
-                for job in jobs {
-                    let mut alone = vec![job];
-                    let results = self
-                        .commit(&mut alone)
-                        .unwrap_or_else(|fault| vec![Err(fault)]);
-                    answer(alone, results);
-                }
+                self.run_one_by_one(jobs);
             }
         }
         crash::at(CrashPoint::Answered);
         self.checkpointer.step(self.service, &self.connection);
         self.sweep();
+    }
+
+    /// Whether the last group met no database: the next one will hardly fare better at once.
+    pub(crate) const fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
+    fn cut_off(&mut self, jobs: Vec<Box<dyn Job>>, fault: &Fault) {
+        self.is_cut_off = true;
+        tracing::warn!(
+            service = %self.service, lane = self.lane, error = %fault, commands = jobs.len(),
+            "a group met no database"
+        );
+        let results = jobs.iter().map(|_| Err(fault.clone())).collect();
+        answer(jobs, results);
+    }
+
+    fn run_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) {
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
+            let mut alone = vec![job];
+            let mut result = self.commit(&mut alone);
+            for _ in 0..RERUNS {
+                if !result.as_ref().is_err_and(engine::is_contention) {
+                    break;
+                }
+                result = self.commit(&mut alone);
+            }
+            match result {
+                Ok(results) => answer(alone, results),
+                Err(fault @ Fault::Unavailable(_)) => {
+                    alone.extend(jobs);
+                    return self.cut_off(alone, &fault);
+                }
+                Err(fault) => answer(alone, vec![Err(fault)]),
+            }
+        }
     }
 
     /// A result per job, durable; or the fault that ended the whole transaction.
@@ -119,8 +180,12 @@ impl Writer {
     fn commit(&self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Fault>>, Fault> {
         let (at, fault) = match self.pass(jobs, Run::Bare)? {
             Pass::Committed(results) => return Ok(results),
+            Pass::Unknown => return Ok(unknown(jobs)),
             Pass::Faulted(at, fault) => (at, fault),
         };
+        if matches!(fault, Fault::Unavailable(_)) || engine::is_contention(&fault) {
+            return Err(fault);
+        }
         let conflict = matches!(fault, Fault::Conflict(_));
         if jobs.len() == 1 && !conflict {
             return Ok(vec![Err(fault)]);
@@ -128,13 +193,14 @@ impl Writer {
         let conflicted = conflict.then_some(at);
         match self.pass(jobs, Run::InSavepoints { conflicted })? {
             Pass::Committed(results) => Ok(results),
+            Pass::Unknown => Ok(unknown(jobs)),
             Pass::Faulted(_, fault) => Err(fault),
         }
     }
 
     fn pass(&self, jobs: &mut [Box<dyn Job>], run: Run) -> Result<Pass, Fault> {
         let now = self.clock.now();
-        self.connection.begin_write()?;
+        self.connection.begin_write(self.lane)?;
         let mut pending = Pending::default();
         let mut results = Vec::with_capacity(jobs.len());
         for (at, job) in jobs.iter_mut().enumerate() {
@@ -155,17 +221,25 @@ impl Writer {
             crash::at(CrashPoint::CommandRun);
             results.push(result);
         }
-        let tx = Tx::new(&self.connection, self.service);
+        self.finish(pending, results)
+    }
+
+    fn finish(&self, mut pending: Pending, results: Vec<Result<(), Fault>>) -> Result<Pass, Fault> {
         let has_news = self.shared && pending.has_news();
-        let ends =
-            feed::append(&tx, &mut pending.events, has_news).inspect_err(|_| self.abandon())?;
-        crash::at(CrashPoint::FeedAppended);
-        if let Err(fault) = self.connection.commit() {
-            end_process(self.service, &fault);
-        }
+        let mut tail = Tail {
+            events: &mut pending.events,
+            effects: &pending.effects,
+            has_news,
+        };
+        let told = match self.connection.finish(&mut tail) {
+            Ok(told) => told,
+            Err(TailFault::RolledBack(fault)) => return Err(fault),
+            Err(TailFault::Unknown) => return Ok(Pass::Unknown),
+            Err(TailFault::Fatal(fault)) => end_process(self.service, &fault),
+        };
         crash::at(CrashPoint::Committed);
         self.meters.count(&results, pending.events.len());
-        self.published.publish(ends, pending);
+        self.published.publish(told, pending);
         Ok(Pass::Committed(results))
     }
 
@@ -178,7 +252,9 @@ impl Writer {
         let tx = Tx::new(&self.connection, self.service);
         let mut context = Context::new(tx, now, &*self.ids, job.cause().clone(), pending);
         catch_unwind(AssertUnwindSafe(|| job.run(&mut context)))
-            .unwrap_or_else(|panic| Err(Fault::Bug(panic_message(&*panic))))
+            .unwrap_or_else(|panic| Err(Fault::Bug(panic_message(&*panic))))?;
+        // Whoever goes on after a statement failed would have it rolled back in silence.
+        self.connection.check()
     }
 
     /// The outer error means that the transaction is gone, and with it the group. `runs` is how often
@@ -207,6 +283,11 @@ impl Writer {
                 .rollback_to_savepoint()
                 .inspect_err(|_| self.abandon())?;
             pending.take_back(mark);
+            if engine::is_contention(&fault) {
+                // The others of the group hold what it waits for, or wait for what it holds.
+                self.abandon();
+                return Err(fault);
+            }
             if !matches!(fault, Fault::Conflict(_)) || runs > RERUNS {
                 return Ok(Err(fault));
             }
@@ -223,11 +304,11 @@ impl Writer {
 
     fn sweep(&mut self) {
         let now = self.clock.now();
-        if now.since(self.swept_at) < SWEEP_EVERY {
+        if self.lane != 0 || self.is_cut_off || now.since(self.swept_at) < SWEEP_EVERY {
             return;
         }
         let tx = Tx::new(&self.connection, self.service);
-        let swept = self.connection.begin_write().and_then(|()| {
+        let swept = self.connection.begin_write(self.lane).and_then(|()| {
             let more = sweep::step(&tx, now).inspect_err(|_| self.abandon())?;
             self.connection.commit()?;
             Ok(more)
@@ -242,6 +323,10 @@ impl Writer {
             }
         }
     }
+}
+
+fn unknown(jobs: &[Box<dyn Job>]) -> Vec<Result<(), Fault>> {
+    jobs.iter().map(|_| Err(Fault::Unknown)).collect()
 }
 
 fn answer(jobs: Vec<Box<dyn Job>>, results: Vec<Result<(), Fault>>) {

@@ -107,12 +107,13 @@ impl Context<'_> {
         let outcome = run(self)?;
         let text = serde_json::to_string(&outcome)
             .map_err(|error| Fault::Bug(format!("outcome of {command}: {error}")))?;
-        self.execute(
+        let kept = self.execute(
             "INSERT INTO idempotency (actor, command, key, fingerprint, outcome, kept_until)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (actor, command, key) DO UPDATE
              SET fingerprint = excluded.fingerprint, outcome = excluded.outcome,
-                 kept_until = excluded.kept_until",
+                 kept_until = excluded.kept_until
+             WHERE idempotency.kept_until <= ?7",
             &[
                 &actor,
                 &command,
@@ -120,8 +121,13 @@ impl Context<'_> {
                 &fingerprint.0,
                 &text,
                 &(now + KEPT),
+                &now,
             ],
         )?;
+        if kept == 0 {
+            // The same was asked in another lane at the same time, and has its outcome since.
+            return Err(Fault::Conflict("the idempotency key"));
+        }
         Ok(Once::Fresh(outcome))
     }
 }

@@ -3,14 +3,13 @@
 //! For programs that hold several services' databases against each other. It changes nothing, not
 //! even the schema: a database of another version is refused.
 
-use std::path::PathBuf;
-
 use pasar_contracts::event::Service;
 
 use crate::{
     engine::{self, Access, Connection},
     fault::Fault,
     migration::{self, Migration},
+    place::Place,
     tx::Tx,
 };
 
@@ -21,11 +20,11 @@ pub struct Inspector {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("failed to look into the database of {service} at {}: {advice}", path.display())]
+#[error("failed to look into the database of {service} at {place}: {advice}")]
 pub struct InspectError {
     service: Service,
-    path: PathBuf,
-    advice: &'static str,
+    place: Place,
+    advice: String,
     #[source]
     source: Fault,
 }
@@ -34,12 +33,12 @@ impl Inspector {
     /// Opens a database that exists and has exactly these steps.
     pub fn open(
         service: Service,
-        path: impl Into<PathBuf>,
+        place: impl Into<Place>,
         migrations: &[Migration],
     ) -> Result<Self, InspectError> {
-        let path = path.into();
+        let place = place.into();
         let open = || {
-            let connection = Connection::open(&path, Access::Read)?;
+            let connection = Connection::open(&place, Access::Read)?;
             migration::verify(&connection, migrations)?;
             Ok(connection)
         };
@@ -50,8 +49,8 @@ impl Inspector {
             }),
             Err(source) => Err(InspectError {
                 service,
-                advice: engine::open_error(&source),
-                path,
+                advice: engine::open_error(&source, &place),
+                place,
                 source,
             }),
         }

@@ -34,7 +34,7 @@ pub struct Answer<T>(oneshot::Receiver<Result<T, Fault>>);
 /// New work is refused once its oldest has waited this long.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// What a refused caller is told to wait.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// New commands that wait at most, however fast they come.
 const MOST_WAITING: usize = 4_096;
 
@@ -49,6 +49,11 @@ impl LaneKey {
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
         Self(u64::from_le_bytes(first))
+    }
+
+    /// The first 64 bits of the key's hash.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
     }
 
     /// Which of so many lanes it is.
@@ -209,6 +214,13 @@ impl Queue {
     /// Takes what is there without waiting.
     pub(crate) fn take_now(&self, most: usize) -> Vec<Box<dyn Job>> {
         self.waiting.lock().take(most)
+    }
+
+    /// Waits for so long, or until it is closed.
+    pub(crate) fn rest(&self, span: Duration) {
+        let mut waiting = self.waiting.lock();
+        let until = std::time::Instant::now() + span;
+        while !waiting.closed && !self.ready.wait_until(&mut waiting, until).timed_out() {}
     }
 
     /// Takes no more; what waits is still done.

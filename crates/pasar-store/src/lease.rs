@@ -68,7 +68,7 @@ impl Context<'_> {
 impl Store {
     /// Who holds a lease; `None` if nobody ever did.
     pub async fn lease(&self, name: &'static str) -> Result<Option<Seen>, Fault> {
-        self.read(|tx| find(tx, name)).await
+        self.read(move |tx| find(tx, name)).await
     }
 
     /// Takes a lease that stands as it was seen. `None` if it was moved or taken since.
@@ -121,11 +121,13 @@ fn is_held(tx: &Tx<'_>, lease: &Lease) -> Result<bool, Fault> {
     let Some(term) = lease.term else {
         return Ok(true);
     };
-    let held = tx.query_opt(
-        "SELECT 1 FROM lease WHERE name = ?1 AND term = ?2 AND holder <> ''",
-        &[&lease.name, &term],
-        |row| row.get::<i64>(0),
-    )?;
+    let sql = if tx.connection().has_many_writers() {
+        // Whoever takes it waits until this is committed.
+        "SELECT 1 FROM lease WHERE name = ?1 AND term = ?2 AND holder <> '' FOR SHARE"
+    } else {
+        "SELECT 1 FROM lease WHERE name = ?1 AND term = ?2 AND holder <> ''"
+    };
+    let held = tx.query_opt(sql, &[&lease.name, &term], |row| row.get::<i64>(0))?;
     Ok(held.is_some())
 }
 

@@ -1,5 +1,5 @@
 //! One transaction and all that it may touch: rows, lanes with group commit, the outbox that is the
-//! feed, follower positions, idempotency, timers, effects and leases, over SQLite.
+//! feed, follower positions, idempotency, timers, effects and leases, over SQLite or PostgreSQL.
 //!
 //! Synchronous, and it knows no runtime. Nothing outside this crate knows the engine.
 
@@ -16,6 +16,8 @@ pub mod ids;
 pub mod inspect;
 pub mod lane;
 pub mod lease;
+pub mod place;
+pub mod scratch;
 pub mod store;
 pub mod timer;
 pub mod tx;
@@ -24,8 +26,10 @@ pub mod value;
 mod checkpoint;
 mod engine;
 mod group;
+mod lanes;
 mod migration;
 mod published;
 mod readers;
+mod recent;
 mod sweep;
 mod watcher;

@@ -22,20 +22,16 @@ const OWN: &[Migration] = &[
     },
 ];
 
-/// Brings a database to the newest schema. Refuses one that a newer version has migrated.
+/// Brings a database to the newest schema, one instance at a time. Refuses one that a newer version has migrated.
+/// Answers how many steps it took.
 pub(crate) fn run(
     connection: &Connection,
     migrations: &[Migration],
     now: Timestamp,
-) -> Result<(), Fault> {
-    connection.run_script(
-        "CREATE TABLE IF NOT EXISTS migration (
-             name TEXT PRIMARY KEY, position BIGINT NOT NULL, applied_at BIGINT NOT NULL)",
-    )?;
-    connection.begin_write()?;
-    let done = run_missing(connection, migrations, now);
-    match done {
-        Ok(()) => connection.commit(),
+) -> Result<usize, Fault> {
+    connection.begin_alone()?;
+    match run_missing(connection, migrations, now) {
+        Ok(taken) => connection.commit().map(|()| taken),
         Err(fault) => {
             connection.rollback()?;
             Err(fault)
@@ -49,7 +45,7 @@ pub(crate) fn verify(connection: &Connection, migrations: &[Migration]) -> Resul
     refuse_unknown(&applied, migrations)?;
     match steps(migrations).find(|step| !applied.iter().any(|name| name == step.name)) {
         Some(missing) => Err(Fault::Corrupt(format!(
-            "the database lacks step {}; start this version once, which adds it",
+            "the database lacks step {}; run `pasar migrate`, or start this version once, which adds it",
             missing.name
         ))),
         None => Ok(()),
@@ -60,15 +56,22 @@ fn run_missing(
     connection: &Connection,
     migrations: &[Migration],
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<usize, Fault> {
+    connection.ensure_schema()?;
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migration (
+             name TEXT PRIMARY KEY, position BIGINT NOT NULL, applied_at BIGINT NOT NULL)",
+        &[],
+    )?;
     let applied = applied(connection)?;
     refuse_unknown(&applied, migrations)?;
+    let mut taken = 0;
     for (position, step) in steps(migrations).enumerate() {
         if applied.iter().any(|name| name == step.name) {
             continue;
         }
         tracing::debug!(step = step.name, "migrating");
-        connection.run_script(step.sql)?;
+        connection.run_migration(step.sql)?;
         connection.execute(
             "INSERT INTO migration (name, position, applied_at) VALUES (?1, ?2, ?3)",
             &[
@@ -77,8 +80,9 @@ fn run_missing(
                 &now,
             ],
         )?;
+        taken += 1;
     }
-    Ok(())
+    Ok(taken)
 }
 
 fn steps(migrations: &[Migration]) -> impl Iterator<Item = &Migration> {

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::{
     context::{Announcement, Pending},
-    feed::{Ends, Recent},
+    feed::{Ends, FeedEvent},
+    recent::Recent,
 };
 
 /// The newest places and dues of one store.
@@ -72,13 +73,19 @@ impl Published {
         if let Some(earliest) = pending.earliest_timer {
             self.tell_timer(earliest);
         }
-        if pending.effects {
+        if !pending.effects.is_empty() {
             self.effects.send_modify(|groups| *groups += 1);
         }
     }
 
-    /// Another process committed something, nobody says what.
-    pub(crate) fn publish_foreign(&self, head: i64, next_timer: Option<Timestamp>) {
+    /// Another process committed something, nobody says what; `events` are those after what is kept, if they are few.
+    pub(crate) fn publish_foreign(
+        &self,
+        head: i64,
+        events: Vec<FeedEvent>,
+        next_timer: Option<Timestamp>,
+    ) {
+        self.recent.push(events);
         self.raise_head(head);
         if let Some(next) = next_timer {
             self.tell_timer(next);

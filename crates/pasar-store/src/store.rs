@@ -1,13 +1,12 @@
 //! A service's database: opening it, writing through its lanes, reading snapshots of it.
 
-use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use pasar_contracts::event::Service;
 use pasar_types::{id::EpochId, time::Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
-pub use crate::migration::Migration;
 use crate::{
     cause::Cause,
     checkpoint::Checkpointer,
@@ -18,16 +17,18 @@ use crate::{
     fault::Fault,
     feed::{self, FeedEvent},
     follower::{self, Batch, Position, React, Taken},
-    group::Writer,
+    group::{Surroundings, Writer},
     ids::Ids,
-    lane::{Answer, Class, Command, LaneKey, Queue},
+    lane::{Answer, Class, Command, LaneKey, RETRY_AFTER},
+    lanes::Lanes,
     migration,
     published::Published,
-    readers::Readers,
+    readers::{ReadThreads, Readers},
     timer::{self, Timer},
     tx::Tx,
     watcher::Watcher,
 };
+pub use crate::{migration::Migration, place::Place};
 
 /// A database with its lanes. Cheap to clone; the last clone closes it.
 #[derive(Clone)]
@@ -36,8 +37,12 @@ pub struct Store(Arc<Inner>);
 /// How a store is opened.
 pub struct StoreOptions {
     pub service: Service,
-    pub path: PathBuf,
+    pub place: Place,
     pub migrations: &'static [Migration],
+    /// Whether missing steps are taken. Otherwise a database that lacks one is refused.
+    pub migrate: bool,
+    /// Lanes of a database that is made now, on an engine with several writers; later the database says.
+    pub lanes: u32,
     pub executor: Executor,
     /// Other processes may have the same database open.
     pub shared: bool,
@@ -55,11 +60,11 @@ pub enum Executor {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("failed to open the database of {service} at {}: {advice}", path.display())]
+#[error("failed to open the database of {service} at {place}: {advice}")]
 pub struct OpenError {
     service: Service,
-    path: PathBuf,
-    advice: &'static str,
+    place: Place,
+    advice: String,
     #[source]
     source: Fault,
 }
@@ -69,21 +74,31 @@ struct Inner {
     epoch: EpochId,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    queue: Arc<Queue>,
+    lanes: Lanes,
     published: Arc<Published>,
     readers: Arc<Readers>,
+    /// Only where reading is waiting for a network.
+    read_threads: Option<ReadThreads>,
     /// Looks for what others commit; only where the database is shared.
     watcher: Mutex<Option<Watcher>>,
     shared: bool,
-    /// Only with [`Executor::Inline`].
-    inline: Option<Mutex<Writer>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A SQLite database has one lane.
-const LANES: u32 = 1;
 /// Weight of a group: what one commit is shared by, and what one caller may wait for.
 const MOST_IN_GROUP: usize = 256;
+/// Over a network each statement takes longer, and a group's rows are locked for as long as it runs.
+const MOST_IN_GROUP_OF_SERVER: usize = 60;
+/// Each lane is a thread and a connection.
+const MOST_LANES: u32 = 256;
+
+/// Lanes of a new database, where the engine has several writers. Users has one, as its rules go across
+/// accounts; the relay has one, as the order of its log's positions must be the order of commits.
+const fn lanes_of_new(service: Service) -> u32 {
+    match service {
+        Service::Users | Service::Relay => 1,
+        _ => 4,
+    }
+}
 
 impl StoreOptions {
     pub fn file(
@@ -93,10 +108,22 @@ impl StoreOptions {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
+        Self::at(service, Place::File(path.into()), migrations, clock, ids)
+    }
+
+    pub fn at(
+        service: Service,
+        place: Place,
+        migrations: &'static [Migration],
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
         Self {
             service,
-            path: path.into(),
+            place,
             migrations,
+            migrate: true,
+            lanes: lanes_of_new(service),
             executor: Executor::Threads,
             shared: false,
             clock,
@@ -106,81 +133,99 @@ impl StoreOptions {
 }
 
 impl Store {
-    /// Creates the database if there is none, migrates it and starts its lanes.
+    /// Makes what the database lacks, and starts its lanes.
     pub fn open(options: StoreOptions) -> Result<Self, OpenError> {
-        let (service, path) = (options.service, options.path.clone());
-        Self::open_inner(options).map_err(|source| OpenError {
-            service,
-            path,
-            advice: engine::open_error(&source),
-            source,
-        })
+        let (service, place) = (options.service, options.place.clone());
+        Self::open_inner(options).map_err(|source| OpenError::new(service, place, source))
     }
 
     fn open_inner(options: StoreOptions) -> Result<Self, Fault> {
         let StoreOptions {
             service,
-            path,
+            place,
             migrations,
+            migrate,
+            lanes,
             executor,
             shared,
             clock,
             ids,
         } = options;
-        let connection = Connection::open(&path, Access::Write)?;
-        migration::run(&connection, migrations, clock.now())?;
-        let epoch = begin_epoch(&connection, service, &*clock, &*ids)?;
+        // Any process that knows its URL may have it open.
+        let shared = shared || place.file().is_none();
+        let connection = Connection::open(&place, Access::Write)?;
+        connection.check_durability()?;
+        if migrate {
+            migration::run(&connection, migrations, clock.now())?;
+        } else {
+            migration::verify(&connection, migrations)?;
+        }
+        let lanes = match place {
+            Place::File(_) => engine::SQLITE_LANES,
+            Place::Postgres(_) => lanes.clamp(1, MOST_LANES),
+        };
+        let (epoch, lanes) = begin_epoch(&connection, service, lanes, &*clock, &*ids)?;
         let ends = feed::ends(&Tx::new(&connection, service))?;
         let published = Arc::new(Published::new(ends.head, shared));
-        let queue = Arc::new(Queue::default());
-        let checkpointer = match executor {
-            Executor::Inline => Checkpointer::inline(),
-            Executor::Threads => Checkpointer::spawn(service, &path)?,
+        let readers = Arc::new(Readers::new(place.clone()));
+        let checkpointer = match (executor, place.file()) {
+            (Executor::Threads, Some(path)) => Checkpointer::spawn(service, path)?,
+            _ => Checkpointer::inline(),
         };
-        let mut writer = Writer::new(
-            connection,
-            checkpointer,
+        let surroundings = Surroundings {
             service,
-            Arc::clone(&clock),
-            Arc::clone(&ids),
-            Arc::clone(&published),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            published: Arc::clone(&published),
             shared,
-        );
-        let readers = Arc::new(Readers::new(path));
-        let watcher = (shared && executor == Executor::Threads)
-            .then(|| {
-                let (readers, published) = (Arc::clone(&readers), Arc::clone(&published));
-                Watcher::spawn(service, readers, published, ends)
-            })
-            .transpose()?;
-        let (inline, thread) = match executor {
-            Executor::Inline => (Some(Mutex::new(writer)), None),
-            Executor::Threads => {
-                let queue = Arc::clone(&queue);
-                let thread = std::thread::Builder::new()
-                    .name(format!("{service}-lane-0"))
-                    .spawn(move || {
-                        while let Some(jobs) = queue.take(MOST_IN_GROUP) {
-                            writer.run(jobs);
-                        }
-                    })
-                    .map_err(|error| Fault::Bug(format!("no thread for a lane: {error}")))?;
-                (None, Some(thread))
-            }
         };
+        let mut writers = Vec::new();
+        let mut first = Some((connection, checkpointer));
+        for lane in 0..lanes {
+            let (connection, checkpointer) = match first.take() {
+                Some(first) => first,
+                None => (
+                    Connection::open(&place, Access::Write)?,
+                    Checkpointer::inline(),
+                ),
+            };
+            writers.push(Writer::new(connection, checkpointer, lane, &surroundings));
+        }
+        let most_in_group = match place {
+            Place::File(_) => MOST_IN_GROUP,
+            Place::Postgres(_) => MOST_IN_GROUP_OF_SERVER,
+        };
+        let lanes = match executor {
+            Executor::Inline => Lanes::inline(writers),
+            Executor::Threads => Lanes::spawn(service, writers, most_in_group)?,
+        };
+        let has_threads = executor == Executor::Threads;
+        let read_threads = (has_threads && place.file().is_none())
+            .then(|| ReadThreads::spawn(service))
+            .transpose()?;
+        let watch = || Watcher::spawn(service, Arc::clone(&readers), Arc::clone(&published), ends);
+        let watcher = (has_threads && shared).then(watch).transpose()?;
         Ok(Self(Arc::new(Inner {
             service,
             epoch,
             clock,
             ids,
-            queue,
+            lanes,
             published,
             readers,
+            read_threads,
             watcher: Mutex::new(watcher),
             shared,
-            inline,
-            thread: Mutex::new(thread),
         })))
+    }
+
+    /// Brings a database to the newest schema and closes it again; answers how many steps it took.
+    pub fn migrate(options: &StoreOptions) -> Result<usize, OpenError> {
+        let migrate = || {
+            let connection = Connection::open(&options.place, Access::Write)?;
+            migration::run(&connection, options.migrations, options.clock.now())
+        };
+        migrate().map_err(|source| OpenError::new(options.service, options.place.clone(), source))
     }
 
     /// Runs a command in its lane. The answer is there once it is durable. The command may run again
@@ -190,8 +235,7 @@ impl Store {
         F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        debug_assert!(lane.lane(LANES) < LANES, "one lane, one queue");
-        self.submit(class, cause, 1, command)
+        self.submit(lane.lane(self.lanes()), class, cause, 1, command)
     }
 
     /// The same for a command that does the work of many: it counts as so many of those that one commit is
@@ -208,42 +252,54 @@ impl Store {
         F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        debug_assert!(lane.lane(LANES) < LANES, "one lane, one queue");
-        self.submit(class, cause, weight.max(1), command)
+        let lane = lane.lane(self.lanes());
+        self.submit(lane, class, cause, weight.max(1), command)
     }
 
-    fn submit<T, F>(&self, class: Class, cause: Cause, weight: usize, command: F) -> Answer<T>
+    fn submit<T, F>(
+        &self,
+        lane: u32,
+        class: Class,
+        cause: Cause,
+        weight: usize,
+        command: F,
+    ) -> Answer<T>
     where
         F: FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
         let (job, answer) = Command::job(cause, weight, command);
-        self.0.queue.push(class, job, &*self.0.clock);
+        self.0.lanes.queue(lane).push(class, job, &*self.0.clock);
         answer
     }
 
-    /// Reads one consistent snapshot. For short, bounded reads: it runs on the caller's thread.
-    #[expect(
-        clippy::unused_async,
-        reason = "an engine over the network has to wait here"
-    )]
-    pub async fn read<T>(
-        &self,
-        query: impl FnOnce(&Tx<'_>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        self.read_now(query)
+    /// Reads one consistent snapshot. For short, bounded reads: one from a file runs on the caller's thread, one
+    /// over a network on a thread of the store.
+    pub async fn read<T, F>(&self, query: F) -> Result<T, Fault>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        let Some(threads) = &self.0.read_threads else {
+            return self.read_now(query);
+        };
+        let (answer, answered) = oneshot::channel();
+        let (readers, service) = (Arc::clone(&self.0.readers), self.0.service);
+        let is_taken = threads.run(move || {
+            // Whoever asked may have gone.
+            let _ = answer.send(readers.snapshot(service, query));
+        });
+        if !is_taken {
+            return Err(Fault::Overloaded {
+                retry_after: RETRY_AFTER,
+            });
+        }
+        answered.await.unwrap_or(Err(Fault::Closed))
     }
 
     /// The same for callers that may block.
     pub fn read_now<T>(&self, query: impl FnOnce(&Tx<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-        self.0.readers.with(|connection| {
-            connection.begin_read()?;
-            let result = query(&Tx::new(connection, self.0.service));
-            let ended = connection.commit();
-            let value = result?;
-            ended?;
-            Ok(value)
-        })
+        self.0.readers.snapshot(self.0.service, query)
     }
 
     /// Runs up to so many waiting commands as one group; returns how many it took.
@@ -251,17 +307,7 @@ impl Store {
     /// # Panics
     /// If the lanes have threads of their own.
     pub fn run_group(&self, most: usize) -> usize {
-        let writer = self
-            .0
-            .inline
-            .as_ref()
-            .expect("run_group is for Executor::Inline");
-        let jobs = self.0.queue.take_now(most);
-        let taken = jobs.len();
-        if taken > 0 {
-            writer.lock().run(jobs);
-        }
-        taken
+        self.0.lanes.run_group(most)
     }
 
     /// The place of the newest committed event.
@@ -305,7 +351,7 @@ impl Store {
     /// How far a lane has followed a publisher; begins at the start of its feed.
     pub fn position(&self, publisher: Service, epoch: EpochId, lane: u32) -> Answer<Position> {
         let cause = self.own_cause();
-        self.submit(Class::Internal, cause, 1, move |context| {
+        self.submit(lane, Class::Internal, cause, 1, move |context| {
             follower::start(context, publisher, lane, Position { epoch, sequence: 0 })?;
             follower::position(context, publisher, lane)?
                 .ok_or_else(|| Fault::Bug("a position vanished".to_owned()))
@@ -315,7 +361,8 @@ impl Store {
     /// The place up to which all lanes have followed a publisher, whoever followed; `None` before anybody did.
     pub async fn stored_position(&self, publisher: Service) -> Result<Option<i64>, Fault> {
         let lanes = self.lanes();
-        self.read(|tx| follower::stored(tx, publisher, lanes)).await
+        self.read(move |tx| follower::stored(tx, publisher, lanes))
+            .await
     }
 
     /// Takes a stretch of a foreign feed in one command. A batch that faults is run again with care, so
@@ -324,7 +371,7 @@ impl Store {
         let cause = self.own_cause();
         let weight = batch.events.len().max(1);
         let mut careful = false;
-        self.submit(Class::Internal, cause, weight, move |context| {
+        self.submit(batch.lane, Class::Internal, cause, weight, move |context| {
             follower::take(context, &batch, &*reactions, careful).map_err(|fault| {
                 if careful {
                     return fault;
@@ -343,7 +390,7 @@ impl Store {
         reactions: Arc<dyn React>,
     ) -> Answer<(usize, usize)> {
         let cause = self.own_cause();
-        self.submit(Class::Internal, cause, 1, move |context| {
+        self.submit(lane, Class::Internal, cause, 1, move |context| {
             follower::retry_parked(context, publisher, lane, &*reactions)
         })
     }
@@ -408,7 +455,7 @@ impl Store {
 
     #[must_use]
     pub fn lanes(&self) -> u32 {
-        LANES
+        self.0.lanes.count()
     }
 
     #[must_use]
@@ -443,12 +490,20 @@ impl Store {
 impl Inner {
     fn close(&self) {
         drop(self.watcher.lock().take());
-        self.queue.close();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
-        {
-            tracing::error!(service = %self.service, "a lane ended by a panic");
+        self.lanes.close(self.service);
+        if let Some(threads) = &self.read_threads {
+            threads.close();
+        }
+    }
+}
+
+impl OpenError {
+    fn new(service: Service, place: Place, source: Fault) -> Self {
+        Self {
+            service,
+            advice: engine::open_error(&source, &place),
+            place,
+            source,
         }
     }
 }
@@ -459,26 +514,32 @@ impl Drop for Inner {
     }
 }
 
+/// The epoch and the number of lanes: what is proposed, where the database has none yet.
 fn begin_epoch(
     connection: &Connection,
     service: Service,
+    lanes: u32,
     clock: &dyn Clock,
     ids: &dyn Ids,
-) -> Result<EpochId, Fault> {
+) -> Result<(EpochId, u32), Fault> {
     let new = EpochId::from_uuid(ids.uuid_v7(clock.now()));
     let tx = Tx::new(connection, service);
     tx.execute(
         "INSERT INTO store_meta (one, service, lanes, epoch) VALUES (1, ?1, ?2, ?3)
          ON CONFLICT (one) DO NOTHING",
-        &[&service, &LANES, &new],
+        &[&service, &lanes, &new],
     )?;
-    let (owner, epoch) = tx.query_one("SELECT service, epoch FROM store_meta", &[], |row| {
-        Ok((row.get::<Service>(0)?, row.get(1)?))
-    })?;
+    let (owner, lanes, epoch) =
+        tx.query_one("SELECT service, lanes, epoch FROM store_meta", &[], |row| {
+            Ok((row.get::<Service>(0)?, row.get::<u32>(1)?, row.get(2)?))
+        })?;
     if owner != service {
         return Err(Fault::Corrupt(format!(
             "the database belongs to {owner}, not to {service}"
         )));
     }
-    Ok(epoch)
+    if !(1..=MOST_LANES).contains(&lanes) {
+        return Err(Fault::Corrupt(format!("the database has {lanes} lanes")));
+    }
+    Ok((epoch, lanes))
 }

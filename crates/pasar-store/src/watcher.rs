@@ -10,7 +10,7 @@ use pasar_contracts::event::Service;
 
 use crate::{
     fault::Fault,
-    feed::{self, Ends},
+    feed::{self, Ends, FeedEvent},
     published::Published,
     readers::Readers,
     timer,
@@ -19,6 +19,9 @@ use crate::{
 
 /// How late another process's commit is heard of.
 const EVERY: Duration = Duration::from_millis(20);
+
+/// Events that are fetched at once for all who follow in this process; those of more are read by each.
+const MOST_FETCHED: i64 = 1_000;
 
 /// Looks until it is dropped.
 pub(crate) struct Watcher {
@@ -112,12 +115,22 @@ impl Looking {
         // Own groups that are not told yet are taken for foreign, which costs a look in vain.
         let own = self.published.take_own(self.seen.news, now.news);
         if now.news - self.seen.news != own {
-            let next_timer = self
-                .readers
-                .with(|connection| timer::next_due(&Tx::new(connection, service)))?;
-            self.published.publish_foreign(now.head, next_timer);
+            let kept = self.published.recent.last().unwrap_or(self.seen.head);
+            let (next_timer, events) = self.readers.snapshot(service, |tx| {
+                Ok((timer::next_due(tx)?, fetch(tx, kept, now.head)?))
+            })?;
+            self.published.publish_foreign(now.head, events, next_timer);
         }
         self.seen = now;
         Ok(())
     }
+}
+
+fn fetch(tx: &Tx<'_>, after: i64, head: i64) -> Result<Vec<FeedEvent>, Fault> {
+    if !(1..=MOST_FETCHED).contains(&(head - after)) {
+        return Ok(Vec::new());
+    }
+    let limit = usize::try_from(MOST_FETCHED).unwrap_or(usize::MAX);
+    let events = feed::after(tx, after, limit)?;
+    Ok(events.into_iter().map(Arc::unwrap_or_clone).collect())
 }

@@ -12,7 +12,8 @@ use pasar_store::{
     inspect::Inspector,
     store::Migration,
 };
-use tempfile::TempDir;
+
+use crate::fresh::Folder;
 
 /// Owns all that a service under test leaves behind. When it is dropped the test fails if a database
 /// that it watches holds parked events that were not expected.
@@ -22,7 +23,8 @@ pub struct TestHost {
     sleeper: Arc<ManualSleeper>,
     watched: Mutex<Vec<(Service, &'static [Migration])>>,
     parked_expected: bool,
-    folder: TempDir,
+    /// The last, so that what is in it is closed before.
+    _folder: Folder,
 }
 
 const SEED: u64 = 1;
@@ -33,7 +35,7 @@ impl TestHost {
     /// If there is no temporary folder.
     #[must_use]
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = Folder::new();
         let clock = Arc::new(ManualClock::default());
         let sleeper = Arc::new(ManualSleeper::new(Arc::clone(&clock)));
         let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(SEED));
@@ -47,6 +49,7 @@ impl TestHost {
             tasks,
             data: folder.path().to_owned(),
             shared: false,
+            databases: folder.databases(),
             public_url: PUBLIC_URL.to_owned(),
         };
         Self {
@@ -55,7 +58,7 @@ impl TestHost {
             sleeper,
             watched: Mutex::default(),
             parked_expected: false,
-            folder,
+            _folder: folder,
         }
     }
 
@@ -83,11 +86,11 @@ impl TestHost {
         let watched = self.watched.lock();
         let found = watched.iter().find(|(watched, _)| *watched == service);
         let (service, migrations) = *found.expect("the service is watched");
-        let path = self.folder.path().join(format!("{service}.db"));
-        if !path.exists() {
+        let place = self.host.databases.place(&self.host.data, service);
+        if place.file().is_some_and(|path| !path.exists()) {
             return Vec::new();
         }
-        Inspector::open(service, path, migrations)
+        Inspector::open(service, place, migrations)
             .expect("the database opens")
             .read(|tx| {
                 tx.query_all(

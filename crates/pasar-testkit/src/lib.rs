@@ -8,6 +8,7 @@ pub mod client;
 #[cfg(feature = "brokers")]
 pub mod ends;
 pub mod feed;
+pub mod fresh;
 pub mod host;
 pub mod identities;
 pub mod names;

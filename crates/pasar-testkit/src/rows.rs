@@ -9,6 +9,8 @@ use pasar_store::{
     value::{FromValue, ValueRef},
 };
 
+use crate::fresh::is_on_server;
+
 /// The rows of all tables that are not the store's own; timers and effects included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows(Vec<String>);
@@ -68,23 +70,27 @@ impl Rows {
 }
 
 fn tables(tx: &Tx<'_>) -> Result<Vec<String>, Fault> {
-    let mut tables = tx.query_all(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name",
-        &[],
-        |row| row.get::<String>(0),
-    )?;
+    let sql = if is_on_server() {
+        "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables
+         WHERE table_schema = current_schema() ORDER BY CAST(table_name AS TEXT) COLLATE \"C\""
+    } else {
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
+    };
+    let mut tables = tx.query_all(sql, &[], |row| row.get::<String>(0))?;
     tables.retain(|table| !BOOKKEEPING.contains(&table.as_str()));
     Ok(tables)
 }
 
 fn table_rows(tx: &Tx<'_>, table: &str) -> Result<Vec<String>, Fault> {
-    let columns = tx.query_all(
-        "SELECT name FROM pragma_table_info(?1) ORDER BY cid",
-        &[&table],
-        |row| row.get::<String>(0),
-    )?;
+    let sql = if is_on_server() {
+        "SELECT CAST(column_name AS TEXT) FROM information_schema.columns
+         WHERE table_schema = current_schema() AND table_name = ?1 ORDER BY ordinal_position"
+    } else {
+        "SELECT name FROM pragma_table_info(?1) ORDER BY cid"
+    };
+    let columns = tx.query_all(sql, &[&table], |row| row.get::<String>(0))?;
     // Statements are static so that they are prepared once; a test may leak a few.
-    let sql = format!("SELECT * FROM \"{table}\"").leak();
+    let sql = format!("SELECT * FROM \"{table}\"{}", order(tx, table)?).leak();
     tx.query_all(sql, &[], |row| {
         let mut line = table.to_owned();
         for (index, column) in columns.iter().enumerate() {
@@ -96,6 +102,22 @@ fn table_rows(tx: &Tx<'_>, table: &str) -> Result<Vec<String>, Fault> {
         }
         Ok(line)
     })
+}
+
+/// By primary key, as SQLite gives them by itself.
+fn order(tx: &Tx<'_>, table: &str) -> Result<String, Fault> {
+    if !is_on_server() {
+        return Ok(String::new());
+    }
+    let columns = tx.query_all(
+        "SELECT CAST(a.attname AS TEXT)
+         FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+         WHERE i.indrelid = CAST(quote_ident(?1) AS regclass) AND i.indisprimary
+         ORDER BY array_position(CAST(i.indkey AS int2[]), a.attnum)",
+        &[&table],
+        |row| row.get::<String>(0),
+    )?;
+    Ok(format!(" ORDER BY {}", columns.join(", ")))
 }
 
 /// Any value; `None` for NULL, which a row does not show.

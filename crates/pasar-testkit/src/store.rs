@@ -17,9 +17,8 @@ use pasar_store::{
     store::{Executor, Migration, Store, StoreOptions},
 };
 use pasar_types::{id::FlowId, time::Timestamp};
-use tempfile::TempDir;
 
-use crate::{check::Checked, rows::Rows};
+use crate::{check::Checked, fresh::Folder, rows::Rows};
 
 /// A store with one clock and one seed. Its folder goes with it.
 pub struct TestStore {
@@ -28,29 +27,30 @@ pub struct TestStore {
     pub ids: Arc<SeededIds>,
     /// Who the next commands are from.
     pub actor: Actor,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 const SEED: u64 = 1;
 
 impl TestStore {
-    /// Opens an empty database in a folder of its own.
+    /// Opens an empty database of its own.
     ///
     /// # Panics
     /// If it cannot be opened.
     #[must_use]
     pub fn open(service: Service, migrations: &'static [Migration]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = Folder::new();
         let clock = Arc::new(ManualClock::default());
         let ids = Arc::new(SeededIds::new(SEED));
         let store = Store::open(StoreOptions {
-            service,
-            path: folder.path().join(format!("{service}.db")),
-            migrations,
             executor: Executor::Inline,
-            shared: false,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            ids: Arc::clone(&ids) as Arc<dyn Ids>,
+            ..StoreOptions::at(
+                service,
+                folder.place(service),
+                migrations,
+                Arc::clone(&clock) as Arc<dyn Clock>,
+                Arc::clone(&ids) as Arc<dyn Ids>,
+            )
         })
         .expect("the store opens");
         Self {

@@ -84,10 +84,10 @@ impl Authentication {
     ) -> Result<Tokens, Refusal> {
         let email = Email::normalise(email);
         for _ in 0..MOST_TRIES {
-            let source = asking.origin.source.as_deref();
+            let (address, source) = (email.clone(), asking.origin.source.clone());
             let view = self
                 .store
-                .read(|tx| queries::login_view(tx, &email, source))
+                .read(move |tx| queries::login_view(tx, &address, source.as_deref()))
                 .await?;
             let checked = self.check(&email, &password, view.as_ref(), asking).await?;
             let Some((user, checked_hash)) = proven(view, checked) else {
@@ -160,12 +160,12 @@ impl Authentication {
         asking: &Asking,
     ) -> Result<(), Refusal> {
         for _ in 0..MOST_TRIES {
-            let row = self.store.read(|tx| queries::user(tx, user)).await?;
+            let row = self.store.read(move |tx| queries::user(tx, user)).await?;
             let email = row.and_then(|row| row.email).ok_or(Refusal::NoPassword)?;
-            let source = asking.origin.source.as_deref();
+            let (address, source) = (email.clone(), asking.origin.source.clone());
             let view = self
                 .store
-                .read(|tx| queries::login_view(tx, &email, source))
+                .read(move |tx| queries::login_view(tx, &address, source.as_deref()))
                 .await?;
             let checked = self.check(&email, current, view.as_ref(), asking).await?;
             let Some((user, checked_hash)) = proven(view, checked) else {
@@ -200,7 +200,7 @@ impl Authentication {
         };
         let holder = self
             .store
-            .read(|tx| queries::key_holder(tx, key.id))
+            .read(move |tx| queries::key_holder(tx, key.id))
             .await?;
         let Some((row, owner)) = holder.filter(|(row, _)| key.has_hash(&row.secret_hash)) else {
             return Ok(None);

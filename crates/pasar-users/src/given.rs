@@ -14,11 +14,11 @@ use pasar_store::{
     store::{Executor, Store, StoreOptions},
     tx::Row,
 };
+use pasar_testkit::fresh::Folder;
 use pasar_types::{
     id::{ApiKeyId, FlowId, SessionId, UserId},
     time::Timestamp,
 };
-use tempfile::TempDir;
 
 use crate::{
     MIGRATIONS,
@@ -47,7 +47,7 @@ pub(crate) struct Given {
     names: RefCell<Vec<(String, String)>>,
     seen: RefCell<i64>,
     sessions: RefCell<u32>,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 pub(crate) struct LoggedIn {
@@ -68,13 +68,18 @@ pub(crate) fn lives() -> SessionLives {
 
 impl Given {
     pub(crate) fn nothing() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let clock = Arc::new(ManualClock::default());
         let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(7));
-        let path = folder.path().join("users.db");
+        let place = folder.place(Service::Users);
         let injected = Arc::<ManualClock>::clone(&clock);
-        let mut options =
-            StoreOptions::file(Service::Users, path, MIGRATIONS, injected, Arc::clone(&ids));
+        let mut options = StoreOptions::at(
+            Service::Users,
+            place,
+            MIGRATIONS,
+            injected,
+            Arc::clone(&ids),
+        );
         options.executor = Executor::Inline;
         Self {
             store: Store::open(options).unwrap(),

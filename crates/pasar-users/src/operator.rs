@@ -94,7 +94,10 @@ pub async fn ensure_admin(
     config: &Config,
     password: Option<&str>,
 ) -> Result<Option<FirstAdmin>, OperatorError> {
-    if store.read(|tx| users::has_other_admin(tx, None)).await? {
+    if store
+        .read(move |tx| users::has_other_admin(tx, None))
+        .await?
+    {
         return Ok(None);
     }
     let email = Email::parse(&config.admin_email).map_err(invalid("users.admin_email"))?;

@@ -8,6 +8,7 @@ mod kafka;
 mod mosquitto;
 mod nats;
 mod place;
+mod postgres;
 mod process;
 mod rabbitmq;
 mod redis;
@@ -38,7 +39,7 @@ pub(crate) struct Options {
 enum Action {
     /// Install what is missing and start the servers; those that run already are left as they are
     Start {
-        /// Only these: redis, nats, rabbitmq, mosquitto, kafka
+        /// Only these: redis, nats, rabbitmq, mosquitto, kafka, postgres
         names: Vec<String>,
     },
     /// Stop what was started; the data stays
@@ -68,12 +69,13 @@ struct Kind {
     answers: fn(&Place, &mut TcpStream) -> io::Result<bool>,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     redis::KIND,
     nats::KIND,
     mosquitto::KIND,
     rabbitmq::KIND,
     kafka::KIND,
+    postgres::KIND,
 ];
 
 /// How long a server may take to answer after it was started.
@@ -121,6 +123,13 @@ pub(crate) struct Servers {
 impl Servers {
     /// Tells a command where the servers are.
     pub(crate) fn told_to<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        if self
+            .running
+            .iter()
+            .any(|kind| kind.name == postgres::KIND.name)
+        {
+            command.env("TEST_POSTGRES", postgres::url(&self.place));
+        }
         command.env("PASAR_TEST_SERVERS", &self.listing)
     }
 

@@ -100,7 +100,7 @@ pub(crate) async fn enqueue(store: &Store, kind: &'static str, effects: Vec<(Str
     write(store, move |ctx| {
         effects
             .iter()
-            .try_for_each(|(queue, n)| ctx.enqueue_effect(queue, kind, n).map(drop))
+            .try_for_each(|(queue, n)| ctx.enqueue_effect(queue, kind, n))
     })
     .await;
 }

@@ -2,7 +2,9 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use pasar_chassis::{health::Health, host::Host, keyring::Keyring, sleeper::ManualSleeper};
+use pasar_chassis::{
+    databases::Databases, health::Health, host::Host, keyring::Keyring, sleeper::ManualSleeper,
+};
 use pasar_contracts::event::Service;
 use pasar_feed::tasks::Tasks;
 use pasar_store::{
@@ -53,6 +55,7 @@ impl Machine {
             tasks,
             data: folder.path().to_owned(),
             shared,
+            databases: Databases::default(),
             public_url: "http://pasar.test".to_owned(),
         };
         Self {

@@ -60,7 +60,7 @@ async fn get_location(
     State(api): State<Api>,
     Path(id): Path<LocationId>,
 ) -> Result<Response, Problem> {
-    let (location, version) = api.find(|tx| queries::location(tx, id)).await?;
+    let (location, version) = api.find(move |tx| queries::location(tx, id)).await?;
     Ok(etag::tagged(version, Json(location)))
 }
 
@@ -99,7 +99,7 @@ async fn post_location(
                 .detail(format!("there are {MAX_LOCATIONS} locations already")));
         }
     };
-    let (location, version) = api.find(|tx| queries::location(tx, id)).await?;
+    let (location, version) = api.find(move |tx| queries::location(tx, id)).await?;
     let place = [(LOCATION, format!("/v1/locations/{id}"))];
     let answer = (StatusCode::CREATED, place, Json(location)).into_response();
     Ok(etag::tagged(version, answer))
@@ -146,6 +146,6 @@ async fn put_location(
             return Err(Problem::new(ProblemType::PreconditionFailed));
         }
     }
-    let (location, version) = api.find(|tx| queries::location(tx, id)).await?;
+    let (location, version) = api.find(move |tx| queries::location(tx, id)).await?;
     Ok(etag::tagged(version, Json(location)))
 }

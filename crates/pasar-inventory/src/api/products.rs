@@ -84,7 +84,7 @@ async fn list_products(
     };
     let rows = api
         .store
-        .read(|tx| queries::products(tx, &filter, limit + 1))
+        .read(move |tx| queries::products(tx, &filter, limit + 1))
         .await?;
     let page = page::cut(rows, limit, |product| product.sku.clone());
     Ok(page::respond(page, &uri))
@@ -261,7 +261,9 @@ async fn product_as_it_stands(
     sku: &Sku,
     location: LocationId,
 ) -> Result<Response, Problem> {
-    let (product, version) = api.find(|tx| queries::product(tx, sku, location)).await?;
+    let sku = sku.clone();
+    let find = move |tx: &pasar_store::tx::Tx<'_>| queries::product(tx, &sku, location);
+    let (product, version) = api.find(find).await?;
     Ok(etag::tagged(version, Json(product)))
 }
 

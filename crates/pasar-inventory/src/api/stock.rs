@@ -65,7 +65,7 @@ async fn get_stock(
     Query(query): Query<LocationQuery>,
 ) -> Result<Json<StockLevel>, Problem> {
     let location = api.location(query.location).await?;
-    api.find(|tx| queries::stock_level(tx, &sku, location))
+    api.find(move |tx| queries::stock_level(tx, &sku, location))
         .await
         .map(Json)
 }
@@ -95,7 +95,7 @@ async fn list_movements(
     let below = page::after(&paging)?.unwrap_or(i64::MAX);
     let location = api.location(query.location).await?;
     let rows = api
-        .find(|tx| queries::stock_movements(tx, &sku, location, below, limit + 1))
+        .find(move |tx| queries::stock_movements(tx, &sku, location, below, limit + 1))
         .await?;
     let page = page::cut(rows, limit, |movement| movement.number);
     Ok(page::respond(page, &uri))

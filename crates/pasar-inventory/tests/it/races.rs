@@ -1,6 +1,6 @@
 //! Many at once for the same few units, on the real store with its threads.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use pasar_contracts::event::Service;
 use pasar_inventory::{
@@ -28,6 +28,7 @@ use pasar_store::{
     lane::{Answer, Class, LaneKey},
     store::{Store, StoreOptions},
 };
+use pasar_testkit::fresh::Folder;
 use pasar_types::{
     id::{FlowId, LocationId, OrderId},
     quantity::Quantity,
@@ -39,10 +40,10 @@ use crate::system::assert_consistent;
 
 const FAR: Timestamp = Timestamp::from_micros(i64::MAX);
 
-fn open(folder: &Path) -> Store {
-    let options = StoreOptions::file(
+fn open(folder: &Folder) -> Store {
+    let options = StoreOptions::at(
         Service::Inventory,
-        folder.join("inventory.db"),
+        folder.place(Service::Inventory),
         MIGRATIONS,
         Arc::new(SystemClock),
         Arc::new(SystemIds::default()),
@@ -160,8 +161,8 @@ fn race<T: Send>(
 
 #[test]
 fn of_200_clients_for_the_last_unit_exactly_one_gets_it_and_199_are_told_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (open(folder.path()), open(folder.path()));
+    let folder = Folder::new();
+    let (first, second) = (open(&folder), open(&folder));
     let here = location(&first);
     stocked(&first, here, "tea", 1);
     let outcomes = race([&first, &second], 200, |store, n| {
@@ -184,8 +185,8 @@ fn of_200_clients_for_the_last_unit_exactly_one_gets_it_and_199_are_told_why() {
 
 #[test]
 fn crossed_orders_for_scarce_stock_share_it_out_without_a_deadlock_or_a_loss() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (open(folder.path()), open(folder.path()));
+    let folder = Folder::new();
+    let (first, second) = (open(&folder), open(&folder));
     let here = location(&first);
     stocked(&first, here, "a", 10);
     stocked(&first, here, "b", 10);
@@ -205,8 +206,8 @@ fn crossed_orders_for_scarce_stock_share_it_out_without_a_deadlock_or_a_loss() {
 
 #[test]
 fn the_same_order_from_many_followers_is_decided_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (open(folder.path()), open(folder.path()));
+    let folder = Folder::new();
+    let (first, second) = (open(&folder), open(&folder));
     let here = location(&first);
     stocked(&first, here, "tea", 50);
     let outcomes = race([&first, &second], 40, |store, _| {
@@ -224,8 +225,8 @@ fn the_same_order_from_many_followers_is_decided_once() {
 /// Whoever is first, the unit is sold once: what expired first is taken again by the sale.
 #[test]
 fn a_sale_and_an_expiry_at_the_same_moment_never_lose_or_double_a_unit() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (open(folder.path()), open(folder.path()));
+    let folder = Folder::new();
+    let (first, second) = (open(&folder), open(&folder));
     let here = location(&first);
     let orders = 40_u8;
     stocked(&first, here, "tea", orders.into());

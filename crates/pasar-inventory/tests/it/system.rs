@@ -35,13 +35,13 @@ use pasar_store::{
     lane::{Class, LaneKey},
     store::{Store, StoreOptions},
 };
+use pasar_testkit::fresh::Folder;
 use pasar_types::{
     id::{FlowId, LocationId, OrderId, RefundId, UserId},
     money::{Currency, Money, TaxRate},
     quantity::Quantity,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 
@@ -63,7 +63,7 @@ pub(crate) struct System {
     host: Host,
     router: Router,
     versions: Mutex<BTreeMap<&'static str, i64>>,
-    folder: Arc<TempDir>,
+    folder: Arc<Folder>,
 }
 
 /// An answer over HTTP.
@@ -76,7 +76,7 @@ pub(crate) struct Answer {
 
 impl System {
     pub(crate) async fn start() -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let folder = Arc::new(Folder::new());
         Self::start_in(folder, Arc::new(MovedClock::new()), 1).await
     }
 
@@ -90,18 +90,19 @@ impl System {
         Self::start_in(folder, clock, 2).await
     }
 
-    async fn start_in(folder: Arc<TempDir>, clock: Arc<MovedClock>, seed: u64) -> Self {
+    async fn start_in(folder: Arc<Folder>, clock: Arc<MovedClock>, seed: u64) -> Self {
         let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(seed));
         let keyring = Keyring::ephemeral(&*ids);
         let host = Host {
             clock: Arc::clone(&clock) as _,
             sleeper: Arc::clone(&clock) as _,
             ids: Arc::clone(&ids),
+            databases: folder.databases(),
             ..Host::system(folder.path(), keyring, "http://localhost")
         };
-        let options = StoreOptions::file(
+        let options = StoreOptions::at(
             Service::Orders,
-            folder.path().join("orders.db"),
+            folder.place(Service::Orders),
             &[],
             Arc::clone(&clock) as _,
             ids,

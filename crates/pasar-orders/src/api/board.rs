@@ -46,7 +46,10 @@ async fn get_board(
     Query(query): Query<BoardQuery>,
 ) -> Result<Json<Board>, Problem> {
     let location = api.board_location(query).await?;
-    let board = api.store.read(|tx| queries::board(tx, location)).await?;
+    let board = api
+        .store
+        .read(move |tx| queries::board(tx, location))
+        .await?;
     Ok(Json(board))
 }
 
@@ -93,7 +96,12 @@ impl Following {
             }
             let sequence = self.api.store.head();
             let location = self.location;
-            let board = match self.api.store.read(|tx| queries::board(tx, location)).await {
+            let board = match self
+                .api
+                .store
+                .read(move |tx| queries::board(tx, location))
+                .await
+            {
                 Ok(board) => board,
                 Err(fault) => {
                     tracing::error!(fault = %Chain(&fault), "a board's stream ends early");
@@ -138,7 +146,7 @@ impl Api {
         let location = self.location(query.location).await?.ok_or_else(not_found)?;
         let known = self
             .store
-            .read(|tx| catalogue::location(tx, location))
+            .read(move |tx| catalogue::location(tx, location))
             .await?;
         known.map(|known| known.id).ok_or_else(not_found)
     }

@@ -55,10 +55,10 @@ async fn list_orders(
     let rows = match query.q {
         None => {
             api.store
-                .read(|tx| queries::list(tx, &filter, limit + 1))
+                .read(move |tx| queries::list(tx, &filter, limit + 1))
                 .await?
         }
-        Some(q) => api.search(q.trim(), &filter).await?,
+        Some(q) => api.search(q.trim(), filter).await?,
     };
     let page = page::cut(rows, limit, |row| row.order.id);
     let page = Page {
@@ -74,14 +74,14 @@ async fn list_orders(
 
 impl Api {
     /// The order with this id, or those with this number; for any other text none. All on one page.
-    async fn search(&self, q: &str, filter: &OrderFilter) -> Result<Vec<OrderRow>, Problem> {
+    async fn search(&self, q: &str, filter: OrderFilter) -> Result<Vec<OrderRow>, Problem> {
         if q.is_empty() || q.len() > MAX_SEARCH {
             let expected =
                 format!("expected an order's id or number, at most {MAX_SEARCH} characters");
             return Err(Problem::invalid_field("q", expected));
         }
         if let Ok(id) = q.parse::<OrderId>() {
-            let found = self.store.read(|tx| queries::find(tx, id)).await?;
+            let found = self.store.read(move |tx| queries::find(tx, id)).await?;
             return Ok(found
                 .into_iter()
                 .filter(|row| filter.allows(&row.order))
@@ -93,7 +93,7 @@ impl Api {
         let days = days_searched(self.host.clock.now());
         let found = self
             .store
-            .read(|tx| queries::by_number(tx, number, &days, filter))
+            .read(move |tx| queries::by_number(tx, number, &days, &filter))
             .await?;
         Ok(found)
     }

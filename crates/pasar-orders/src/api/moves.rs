@@ -179,7 +179,10 @@ impl Api {
         headers: &HeaderMap,
     ) -> Result<Response, Problem> {
         let key = optional_key(headers)?;
-        let whereabouts = self.store.read(|tx| orders::whereabouts(tx, id)).await?;
+        let whereabouts = self
+            .store
+            .read(move |tx| orders::whereabouts(tx, id))
+            .await?;
         let location = whereabouts.ok_or_else(not_found)?.location;
         let command = MoveOrder {
             order: id,

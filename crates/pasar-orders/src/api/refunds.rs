@@ -64,7 +64,10 @@ async fn post_refund(
     }: Idempotent<RefundInput>,
 ) -> Result<Response, Problem> {
     let checked = input::refund(body).map_err(|error| Problem::invalid_fields(vec![error]))?;
-    let whereabouts = api.store.read(|tx| orders::whereabouts(tx, id)).await?;
+    let whereabouts = api
+        .store
+        .read(move |tx| orders::whereabouts(tx, id))
+        .await?;
     let location = whereabouts.ok_or_else(not_found)?.location;
     let command = RefundOrder {
         order: id,

@@ -71,7 +71,7 @@ pub(super) async fn list_payments(
     let before: Option<PaymentId> = page::after(&paging)?;
     let payments =
         api.store
-            .read(|tx| match query.order_id {
+            .read(move |tx| match query.order_id {
                 Some(order) => queries::payment(tx, payment_of(order))
                     .map(|payment| payment.into_iter().collect()),
                 None => queries::newest(tx, before, limit + 1),
@@ -219,7 +219,7 @@ pub(super) async fn list_entries(
     let before: Option<i64> = page::after(&query)?;
     let rows = api
         .store
-        .read(|tx| queries::entries(tx, before, limit + 1))
+        .read(move |tx| queries::entries(tx, before, limit + 1))
         .await?;
     let page = page::cut(rows, limit, |(sequence, _)| *sequence);
     let page = Page {
@@ -231,7 +231,7 @@ pub(super) async fn list_entries(
 
 async fn read(api: &Api, id: PaymentId) -> Result<Json<PaymentDetail>, Problem> {
     api.store
-        .read(|tx| queries::detail(tx, id))
+        .read(move |tx| queries::detail(tx, id))
         .await?
         .map(Json)
         .ok_or_else(|| Problem::new(ProblemType::NotFound))

@@ -110,9 +110,10 @@ impl Worker {
         if !matches!(work.operation, Operation::Authorize | Operation::Capture) {
             return Ok(false);
         }
+        let id = work.payment_id;
         let payment = self
             .store
-            .read(|tx| tables::payment::find(tx, work.payment_id))
+            .read(move |tx| tables::payment::find(tx, id))
             .await
             .map_err(|fault| NoAnswer::Unreachable(Box::new(fault)))?;
         Ok(payment.is_some_and(|payment| payment.goal == Goal::Undo))

@@ -70,11 +70,11 @@ async fn get_flow(
     if id.len() > MAX_ID_BYTES {
         return Err(not_found());
     }
-    let viewer = Viewer::new(&identity);
     let found = api
         .log
         .store()
-        .read(|tx| {
+        .read(move |tx| {
+            let viewer = Viewer::new(&identity);
             let Some(flow) = flows::find(tx, &id)? else {
                 return Ok(None);
             };

@@ -11,8 +11,12 @@ use std::{
 
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags, config::DbConfig, ffi, types};
 
+use super::{Access, Tail, TailFault, Told};
 use crate::{
+    crash::{self, CrashPoint},
+    effect,
     fault::{EngineError, Fault},
+    feed,
     value::{ToValue, Value, ValueRef},
 };
 
@@ -25,12 +29,6 @@ pub(crate) struct Connection {
 
 /// One row while a query runs.
 pub(crate) struct Row<'r>(&'r rusqlite::Row<'r>);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    Write,
-    Read,
-}
 
 /// The WAL corruption fixed in 3.51.3 must not be under anybody's orders.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -113,6 +111,21 @@ impl Connection {
         self.run("COMMIT")
     }
 
+    /// Writes what a group appends, and commits. A failed commit or sync is fatal.
+    pub(crate) fn finish(&self, tail: &mut Tail<'_>) -> Result<Told, TailFault> {
+        let told = effect::insert(self, tail.effects)
+            .and_then(|()| feed::append(self, tail.events, tail.has_news))
+            .map_err(
+                |fault| match self.in_transaction().then(|| self.rollback()) {
+                    Some(Err(fault)) => TailFault::Fatal(fault),
+                    _ => TailFault::RolledBack(fault),
+                },
+            )?;
+        crash::at(CrashPoint::FeedAppended);
+        self.commit().map_err(TailFault::Fatal)?;
+        Ok(told)
+    }
+
     pub(crate) fn rollback(&self) -> Result<(), Fault> {
         self.run("ROLLBACK")
     }
@@ -135,6 +148,16 @@ impl Connection {
         !self.sqlite.is_autocommit()
     }
 
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        if self.in_transaction() {
+            Ok(())
+        } else {
+            Err(Fault::Bug(
+                "the engine ended the transaction under a command".to_owned(),
+            ))
+        }
+    }
+
     /// Runs many statements, for migrations.
     pub(crate) fn run_script(&self, sql: &str) -> Result<(), Fault> {
         self.sqlite.execute_batch(sql).map_err(fault)
@@ -146,13 +169,6 @@ impl Connection {
             .raw_execute()
             .map(|rows| rows as u64)
             .map_err(fault)
-    }
-
-    /// Inserts one row and returns the number that the database gave it. RETURNING would build a table
-    /// in memory for the one value.
-    pub(crate) fn insert(&self, sql: &str, params: &[&dyn ToValue]) -> Result<i64, Fault> {
-        self.execute(sql, params)?;
-        Ok(self.sqlite.last_insert_rowid())
     }
 
     /// Calls `each` for every row until it says false.
@@ -223,27 +239,29 @@ impl rusqlite::ToSql for Bound<'_> {
     }
 }
 
-/// What to do about a database that cannot be opened.
-pub(crate) fn open_error(fault: &Fault) -> &'static str {
+/// What to do about a file that cannot be opened.
+pub(crate) fn advice(fault: &Fault) -> Option<&'static str> {
     let Fault::Database(EngineError(source)) = fault else {
-        return "see the cause";
+        return None;
     };
-    match source
-        .downcast_ref::<rusqlite::Error>()
-        .and_then(rusqlite::Error::sqlite_error_code)
-    {
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            "check that the data folder exists and that this user may write to it"
-        }
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            "the file is not a readable database; restore it from a backup"
-        }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another process holds the database; stop it first"
-        }
-        Some(ErrorCode::DiskFull) => "the disk is full; make room",
-        _ => "see the cause",
-    }
+    Some(
+        match source
+            .downcast_ref::<rusqlite::Error>()
+            .and_then(rusqlite::Error::sqlite_error_code)
+        {
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+                "check that the data folder exists and that this user may write to it"
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                "the file is not a readable database; restore it from a backup"
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process holds the database; stop it first"
+            }
+            Some(ErrorCode::DiskFull) => "the disk is full; make room",
+            _ => return None,
+        },
+    )
 }
 
 fn fault(error: rusqlite::Error) -> Fault {
@@ -257,7 +275,7 @@ fn fault(error: rusqlite::Error) -> Fault {
             _
         )
     );
-    let error = EngineError(Box::new(error));
+    let error = EngineError(Arc::new(error));
     if constraint {
         Fault::Constraint(error)
     } else {

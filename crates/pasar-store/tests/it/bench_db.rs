@@ -16,6 +16,8 @@ use pasar_store::{
 use pasar_types::id::FlowId;
 use serde::{Deserialize, Serialize};
 
+use crate::fresh::Fresh;
+
 pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
     name: "0001_counter",
     sql: "CREATE TABLE counter (name TEXT PRIMARY KEY, value BIGINT NOT NULL CHECK (value >= 0),
@@ -35,35 +37,38 @@ impl Event for Counted {
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) folder: tempfile::TempDir,
+    pub(crate) fresh: Fresh,
 }
 
 impl Bench {
     pub(crate) fn new(executor: Executor) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::at(Fresh::new(), executor)
+    }
+
+    pub(crate) fn at(fresh: Fresh, executor: Executor) -> Self {
         let clock = Arc::new(ManualClock::default());
-        let store = open(&folder, executor, &clock, 1);
+        let store = open(&fresh, executor, &clock, 1);
         Self {
             store,
             clock,
-            folder,
+            fresh,
         }
     }
 
     /// A database that other processes may have open too.
     pub(crate) fn shared() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let fresh = Fresh::new();
         let clock = Arc::new(ManualClock::default());
-        let store = open_with(&folder, Executor::Threads, true, &clock, 1);
+        let store = Store::open(options_with(&fresh, Executor::Threads, &clock, 1, true)).unwrap();
         Self {
             store,
             clock,
-            folder,
+            fresh,
         }
     }
 
     pub(crate) fn another(&self, executor: Executor, seed: u64) -> Store {
-        open(&self.folder, executor, &self.clock, seed)
+        open(&self.fresh, executor, &self.clock, seed)
     }
 
     pub(crate) fn counter(&self, name: &str) -> i64 {
@@ -81,8 +86,7 @@ impl Bench {
     }
 
     pub(crate) fn inspector(&self, migrations: &[Migration]) -> Result<Inspector, InspectError> {
-        let path = self.folder.path().join("orders.db");
-        Inspector::open(Service::Orders, path, migrations)
+        Inspector::open(Service::Orders, self.fresh.place.clone(), migrations)
     }
 
     pub(crate) fn feed(&self) -> Vec<(i64, String, i64)> {
@@ -95,40 +99,49 @@ impl Bench {
     }
 }
 
-pub(crate) fn open(
-    folder: &tempfile::TempDir,
-    executor: Executor,
-    clock: &Arc<ManualClock>,
-    seed: u64,
-) -> Store {
-    open_with(folder, executor, false, clock, seed)
-}
-
 /// Another process, as good as, on a database that is shared.
 pub(crate) fn open_shared(bench: &Bench, seed: u64) -> Store {
-    open_with(&bench.folder, Executor::Threads, true, &bench.clock, seed)
+    let options = options_with(&bench.fresh, Executor::Threads, &bench.clock, seed, true);
+    Store::open(options).unwrap()
 }
 
-fn open_with(
-    folder: &tempfile::TempDir,
+pub(crate) fn options(
+    fresh: &Fresh,
     executor: Executor,
-    shared: bool,
     clock: &Arc<ManualClock>,
     seed: u64,
-) -> Store {
-    let options = StoreOptions::file(
+) -> StoreOptions {
+    options_with(fresh, executor, clock, seed, false)
+}
+
+fn options_with(
+    fresh: &Fresh,
+    executor: Executor,
+    clock: &Arc<ManualClock>,
+    seed: u64,
+    shared: bool,
+) -> StoreOptions {
+    let options = StoreOptions::at(
         Service::Orders,
-        folder.path().join("orders.db"),
+        fresh.place.clone(),
         MIGRATIONS,
         Arc::clone(clock) as _,
         Arc::new(SeededIds::new(seed)),
     );
-    Store::open(StoreOptions {
+    StoreOptions {
         executor,
         shared,
         ..options
-    })
-    .unwrap()
+    }
+}
+
+pub(crate) fn open(
+    fresh: &Fresh,
+    executor: Executor,
+    clock: &Arc<ManualClock>,
+    seed: u64,
+) -> Store {
+    Store::open(options(fresh, executor, clock, seed)).unwrap()
 }
 
 pub(crate) fn cause() -> Cause {
@@ -139,7 +152,8 @@ pub(crate) fn cause() -> Cause {
 pub(crate) fn count(context: &mut Context<'_>, name: &str, by: i64) -> Result<i64, Fault> {
     let (value, version) = context.query_one(
         "INSERT INTO counter (name, value, version) VALUES (?1, ?2, 1)
-         ON CONFLICT (name) DO UPDATE SET value = value + ?2, version = version + 1
+         ON CONFLICT (name) DO UPDATE
+         SET value = counter.value + ?2, version = counter.version + 1
          RETURNING value, version",
         &[&name, &by],
         |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
@@ -151,5 +165,13 @@ pub(crate) fn count(context: &mut Context<'_>, name: &str, by: i64) -> Result<i6
 pub(crate) fn submit(store: &Store, name: &'static str, by: i64) -> Answer<i64> {
     store.write(LaneKey::ZERO, Class::Internal, cause(), move |context| {
         count(context, name, by)
+    })
+}
+
+/// The same in a lane of its own.
+pub(crate) fn submit_in(store: &Store, lane: &str, name: &str, by: i64) -> Answer<i64> {
+    let (lane, name) = (LaneKey::of(lane.as_bytes()), name.to_owned());
+    store.write(lane, Class::Internal, cause(), move |context| {
+        count(context, &name, by)
     })
 }

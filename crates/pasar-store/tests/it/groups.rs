@@ -152,9 +152,9 @@ fn what_was_answered_stands_after_reopening() {
 fn a_database_of_a_newer_version_or_another_service_is_refused() {
     let bench = Bench::new(Executor::Threads);
     let options = |service, migrations| {
-        StoreOptions::file(
+        StoreOptions::at(
             service,
-            bench.folder.path().join("orders.db"),
+            bench.fresh.place.clone(),
             migrations,
             bench.store.clock().clone(),
             bench.store.ids().clone(),

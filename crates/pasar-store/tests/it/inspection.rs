@@ -46,7 +46,8 @@ fn a_database_of_another_version_or_none_at_all_is_refused_with_advice() {
     assert!(chain(&older).contains("lacks step 0002_newer"), "{older:?}");
     let newer = bench.inspector(&[]).err().unwrap();
     assert!(chain(&newer).contains("0001_counter"), "{newer:?}");
-    let none = Inspector::open(Service::Orders, bench.folder.path().join("none.db"), &[]);
+    let none = bench.fresh.folder.path().join("none.db");
+    let none = Inspector::open(Service::Orders, none, &[]);
     assert!(chain(&none.err().unwrap()).contains("data folder exists"));
 }
 

@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench_db;
+mod feed_order;
 mod followers;
+mod fresh;
 mod groups;
 mod idempotency;
 mod inspection;
 mod leases;
 mod races;
+mod server;
 mod timers_effects;

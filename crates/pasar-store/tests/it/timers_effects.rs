@@ -82,7 +82,15 @@ fn only_a_timer_before_all_that_are_known_is_news() {
 #[test]
 fn an_effect_is_finished_once() {
     let bench = Bench::new(Executor::Inline);
-    let id = write(&bench, |context| context.enqueue_effect("q", "call", &42)).unwrap();
+    let enqueue = |payload: i32| {
+        write(&bench, move |context| {
+            context.enqueue_effect("q", "call", &payload)
+        })
+        .unwrap();
+        let effects = bench.store.effects_after(0, 10).unwrap();
+        effects.last().unwrap().id
+    };
+    let id = enqueue(42);
     let effect = bench.store.effect(id).unwrap().unwrap();
     assert_eq!((effect.decode::<i32>().unwrap(), effect.attempts), (42, 0));
     let later = bench.store.clock().now() + Duration::from_secs(5);
@@ -101,7 +109,7 @@ fn an_effect_is_finished_once() {
         !write(&bench, move |context| context.finish_effect(id)).unwrap(),
         "a stale worker"
     );
-    let next = write(&bench, |context| context.enqueue_effect("q", "call", &1)).unwrap();
+    let next = enqueue(1);
     assert!(next > id, "an id is never used twice");
     assert_eq!(bench.store.effects_after(id, 10).unwrap().len(), 1);
 }

@@ -62,7 +62,7 @@ async fn list_api_keys(
     };
     let rows = api
         .store
-        .read(|tx| queries::api_keys(tx, owner, stretch))
+        .read(move |tx| queries::api_keys(tx, owner, stretch))
         .await?;
     Ok(page::respond(page::cut(rows, limit, |key| key.id), &uri))
 }
@@ -148,7 +148,7 @@ async fn get_api_key(
     Path(id): Path<ApiKeyId>,
 ) -> Result<Json<ApiKey>, Problem> {
     let owner = account.only_own();
-    let key = api.store.read(|tx| queries::api_key(tx, id)).await?;
+    let key = api.store.read(move |tx| queries::api_key(tx, id)).await?;
     let key = key.filter(|key| owner.is_none_or(|owner| owner == key.user_id));
     key.map(Json)
         .ok_or_else(|| Problem::new(ProblemType::NotFound))

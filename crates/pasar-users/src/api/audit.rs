@@ -41,7 +41,7 @@ async fn list_audit(
     };
     let rows = api
         .store
-        .read(|tx| queries::audit(tx, query.user_id, stretch))
+        .read(move |tx| queries::audit(tx, query.user_id, stretch))
         .await?;
     Ok(page::respond(
         page::cut(rows, limit, |entry| entry.id),

@@ -45,7 +45,7 @@ async fn get_session(
     let now = api.store.clock().now();
     let status = api
         .store
-        .read(|tx| queries::session_status(tx, id, now))
+        .read(move |tx| queries::session_status(tx, id, now))
         .await?;
     status
         .map(Json)

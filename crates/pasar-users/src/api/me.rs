@@ -44,7 +44,10 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     ),
 )]
 async fn get_me(State(api): State<Shared>, account: Account) -> Result<Response, Problem> {
-    let user = api.store.read(|tx| queries::user(tx, account.user)).await?;
+    let user = api
+        .store
+        .read(move |tx| queries::user(tx, account.user))
+        .await?;
     user.map(tagged).ok_or_else(Problem::unauthenticated)
 }
 
@@ -138,7 +141,7 @@ async fn get_export(
     let now = api.store.clock().now();
     let export = api
         .store
-        .read(|tx| queries::export(tx, user, session, now))
+        .read(move |tx| queries::export(tx, user, session, now))
         .await?;
     let export = export.ok_or_else(Problem::unauthenticated)?;
     let command = RecordExport {

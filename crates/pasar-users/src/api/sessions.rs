@@ -58,7 +58,7 @@ async fn list_sessions(
     let (current, now) = (account.identity.session, api.store.clock().now());
     let rows = api
         .store
-        .read(|tx| queries::sessions(tx, owner, current, now, stretch))
+        .read(move |tx| queries::sessions(tx, owner, current, now, stretch))
         .await?;
     Ok(page::respond(
         page::cut(rows, limit, |session| session.id),

@@ -69,7 +69,7 @@ async fn list_users(
     };
     let rows = api
         .store
-        .read(|tx| queries::users(tx, q.as_deref(), role, stretch))
+        .read(move |tx| queries::users(tx, q.as_deref(), role, stretch))
         .await?;
     Ok(page::respond(page::cut(rows, limit, |user| user.id), &uri))
 }
@@ -88,7 +88,7 @@ async fn get_user(
     _: Admin,
     Path(id): Path<UserId>,
 ) -> Result<Json<User>, Problem> {
-    let user = api.store.read(|tx| queries::user(tx, id)).await?;
+    let user = api.store.read(move |tx| queries::user(tx, id)).await?;
     let user = user.ok_or_else(|| Problem::new(ProblemType::NotFound))?;
     Ok(Json(user.into_user()))
 }

@@ -25,7 +25,7 @@ const MENU: &[u8] = include_bytes!("../../demo/menu.csv");
 /// Products and stock in one transaction, at the default location. Leaves a shop with products as it is.
 pub(super) async fn load(inventory: &Store) -> anyhow::Result<()> {
     let (location, empty) = inventory
-        .read(|tx| {
+        .read(move |tx| {
             let default = queries::all_locations(tx)?
                 .into_iter()
                 .find(|location| location.is_default)

@@ -64,8 +64,9 @@ pub(super) fn stop(folders: &[PathBuf]) -> anyhow::Result<()> {
         let server = started.pop();
         ending.push((folder, server, started));
     }
-    for (_, server, _) in &ending {
-        signal("-TERM", server.as_slice());
+    for (folder, server, _) in &ending {
+        let other = fs::read_to_string(folder.join("stop-signal")).ok();
+        signal(other.as_deref().unwrap_or("-TERM"), server.as_slice());
     }
     for (folder, server, others) in ending {
         wait_for_end(server.as_slice())

@@ -29,6 +29,7 @@ use pasar_store::{
     lane::{Answer, Class, LaneKey},
     store::{Executor, Store, StoreOptions},
 };
+use pasar_testkit::fresh::Folder;
 use pasar_types::{
     id::{FlowId, LocationId, OrderId, RefundId},
     money::Currency,
@@ -36,24 +37,23 @@ use pasar_types::{
     sku::Sku,
     time::Timestamp,
 };
-use tempfile::TempDir;
 
 use super::{Outcome, SKUS, Step};
 
 pub(super) struct Shop {
     pub(super) store: Store,
     here: LocationId,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 impl Shop {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let store = Store::open(StoreOptions {
             executor: Executor::Inline,
-            ..StoreOptions::file(
+            ..StoreOptions::at(
                 Service::Inventory,
-                folder.path().join("inventory.db"),
+                folder.place(Service::Inventory),
                 MIGRATIONS,
                 Arc::new(ManualClock::default()),
                 Arc::new(SeededIds::new(1)),

@@ -1,0 +1,426 @@
+//! What only a server does to a store: several instances in its lanes, sessions that end, commits whose answer is
+//! lost, transactions in each other's way.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use pasar_store::{
+    cause::{Actor, Cause},
+    context::Context,
+    fault::Fault,
+    idempotency::{Fingerprint, Once},
+    lane::{Answer, Class, LaneKey},
+    place::Place,
+    store::{Executor, Store, StoreOptions},
+};
+use pasar_types::id::FlowId;
+
+use crate::{
+    bench_db::{Bench, cause, count, options, submit, submit_in},
+    fresh::Fresh,
+};
+
+/// How long is waited for what happens within milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn bench() -> Option<Bench> {
+    Fresh::postgres().map(|fresh| Bench::at(fresh, Executor::Threads))
+}
+
+fn write<T: Send + 'static>(
+    store: &Store,
+    lane: &str,
+    command: impl FnMut(&mut Context<'_>) -> Result<T, Fault> + Send + 'static,
+) -> Answer<T> {
+    store.write(
+        LaneKey::of(lane.as_bytes()),
+        Class::Internal,
+        cause(),
+        command,
+    )
+}
+
+fn sleep(context: &Context<'_>, millis: i64) -> Result<(), Fault> {
+    let slept = context.query_opt(
+        "SELECT CAST(pg_sleep(CAST(?1 AS DOUBLE PRECISION) / 1000) AS TEXT)",
+        &[&millis],
+        |_| Ok(()),
+    );
+    slept.map(drop)
+}
+
+fn soon(what: &str, mut happened: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !happened() {
+        assert!(began.elapsed() < PATIENCE, "{what} did not happen");
+        thread::yield_now();
+    }
+}
+
+/// Keys of two lanes.
+fn two_lanes(store: &Store) -> (String, String) {
+    let lane = |name: &String| LaneKey::of(name.as_bytes()).lane(store.lanes());
+    let first = "0".to_owned();
+    let other = (1..)
+        .map(|n: u32| n.to_string())
+        .find(|name| lane(name) != lane(&first));
+    (first, other.unwrap())
+}
+
+#[test]
+fn an_instance_waits_for_another_in_its_lane_and_in_no_other() {
+    let Some(bench) = bench() else { return };
+    assert_eq!(bench.store.lanes(), 4);
+    let other = bench.another(Executor::Threads, 2);
+    let (busy, free) = two_lanes(&other);
+    let inside = Arc::new(Barrier::new(2));
+    let reached = Arc::clone(&inside);
+    let long = write(&bench.store, &busy, move |context| {
+        count(context, "a", 1)?;
+        reached.wait();
+        sleep(context, 700)
+    });
+    inside.wait();
+    let began = Instant::now();
+    let waits = submit_in(&other, &busy, "a", 1);
+    submit_in(&other, &free, "b", 1).wait().unwrap();
+    let free_after = began.elapsed();
+    assert_eq!(waits.wait().unwrap(), 2);
+    let busy_after = began.elapsed();
+    long.wait().unwrap();
+    assert!(
+        free_after < busy_after && busy_after > Duration::from_millis(500),
+        "the other lane after {free_after:?}, the same after {busy_after:?}"
+    );
+}
+
+#[test]
+fn an_instance_hears_of_events_timers_and_effects_of_another() {
+    let Some(bench) = bench() else { return };
+    let other = bench.another(Executor::Threads, 2);
+    let (timers, effects, foreign) = (
+        other.timers_changed(),
+        other.effects_changed(),
+        other.foreign_commits(),
+    );
+    assert_eq!(other.next_timer_due().unwrap(), None);
+    for turn in 1..=20 {
+        submit(&bench.store, "a", 1).wait().unwrap();
+        soon("the head of another instance", || other.head() == turn);
+    }
+    let due = bench.store.clock().now();
+    write(&bench.store, "b", move |context| {
+        context.set_timer("deadline", "x", due)?;
+        context.enqueue_effect("q", "call", &1)
+    })
+    .wait()
+    .unwrap();
+    soon("its timer", || timers.has_changed().unwrap());
+    soon("its effect", || effects.has_changed().unwrap());
+    assert!(foreign.has_changed().unwrap());
+    submit(&other, "a", 1).wait().unwrap();
+    let places = |store: &Store| {
+        let events = store.events_after(0, 100).unwrap();
+        events
+            .iter()
+            .map(|event| event.sequence)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(places(&other), (1..=21).collect::<Vec<_>>());
+    soon("the way back", || bench.store.head() == 21);
+}
+
+#[test]
+fn a_session_that_ended_between_groups_is_not_noticed_by_callers() {
+    let Some(bench) = bench() else { return };
+    for _ in 0..3 {
+        submit(&bench.store, "a", 1).wait().unwrap();
+        bench.counter("a");
+        end_sessions(&bench);
+    }
+    assert_eq!(submit(&bench.store, "a", 1).wait().unwrap(), 4);
+    assert_eq!(bench.counter("a"), 4);
+}
+
+/// Ends all other sessions whose last statement was in the schema of this bench.
+fn end_sessions(bench: &Bench) {
+    let killer = bench.another(Executor::Inline, 9);
+    let ended = killer.write(LaneKey::ZERO, Class::Internal, cause(), |context| {
+        context.query_all(
+            "SELECT pg_terminate_backend(l.pid, 2000)
+             FROM (SELECT DISTINCT a.pid FROM pg_stat_activity a
+                   WHERE a.application_name = 'pasar/' || current_schema()
+                     AND a.pid <> pg_backend_pid()) AS l LIMIT 100",
+            &[],
+            |row| row.get::<bool>(0),
+        )
+    });
+    killer.run_group(1);
+    assert!(
+        ended.wait().unwrap().contains(&true),
+        "no session was ended"
+    );
+}
+
+#[test]
+fn a_group_whose_session_ends_under_it_is_run_again() {
+    let Some(bench) = bench() else { return };
+    let runs = Arc::new(AtomicU32::new(0));
+    let ran = Arc::clone(&runs);
+    let answer = write(&bench.store, "a", move |context| {
+        let value = count(context, "a", 1)?;
+        if ran.fetch_add(1, Ordering::SeqCst) == 0 {
+            context.execute("SELECT pg_terminate_backend(pg_backend_pid())", &[])?;
+        }
+        Ok(value)
+    });
+    assert_eq!(answer.wait().unwrap(), 1);
+    assert_eq!((runs.load(Ordering::SeqCst), bench.feed().len()), (2, 1));
+}
+
+#[test]
+fn a_command_that_goes_on_after_a_refused_statement_is_taken_back() {
+    let Some(bench) = bench() else { return };
+    let answer = write(&bench.store, "a", |context| {
+        count(context, "a", 1)?;
+        let refused = count(context, "b", -1);
+        assert!(matches!(refused, Err(Fault::Constraint(_))), "{refused:?}");
+        Ok(())
+    });
+    let fault = answer.wait().unwrap_err();
+    assert!(
+        matches!(&fault, Fault::Bug(text) if text.contains("went on")),
+        "{fault:?}"
+    );
+    assert_eq!((bench.counter("a"), bench.feed().len()), (0, 0));
+}
+
+#[test]
+fn commands_that_lock_each_other_out_both_succeed_one_by_one() {
+    let Some(bench) = bench() else { return };
+    let (first, second) = two_lanes(&bench.store);
+    for name in ["a", "b"] {
+        submit(&bench.store, name, 1).wait().unwrap();
+    }
+    let cross = |lane: &str, one: &'static str, two: &'static str| {
+        write(&bench.store, lane, move |context| {
+            count(context, one, 1)?;
+            sleep(context, 200)?;
+            count(context, two, 1)
+        })
+    };
+    let answers = [cross(&first, "a", "b"), cross(&second, "b", "a")];
+    for answer in answers {
+        answer.wait().unwrap();
+    }
+    assert_eq!((bench.counter("a"), bench.counter("b")), (3, 3));
+    assert_eq!(bench.feed().len(), 6);
+}
+
+#[test]
+fn one_key_in_two_lanes_at_once_has_one_effect_and_one_answer() {
+    let Some(bench) = bench() else { return };
+    let (first, second) = two_lanes(&bench.store);
+    let once = |lane: &str| {
+        let cause = Cause::new(Actor::Operator, FlowId::from_bytes([1; 16]));
+        let lane = LaneKey::of(lane.as_bytes());
+        bench.store.write(lane, Class::Internal, cause, |context| {
+            let key = "k".parse().unwrap();
+            let fingerprint = Fingerprint::of(&[b"the same"]);
+            context.once("Count", &key, fingerprint, |context| {
+                sleep(context, 200)?;
+                count(context, "a", 1)
+            })
+        })
+    };
+    let outcomes = [once(&first), once(&second)].map(|answer| answer.wait().unwrap());
+    let fresh = outcomes
+        .iter()
+        .filter(|one| matches!(one, Once::Fresh(1)))
+        .count();
+    let repeated = outcomes
+        .iter()
+        .filter(|one| matches!(one, Once::Repeated(1)))
+        .count();
+    assert_eq!((fresh, repeated), (1, 1), "{outcomes:?}");
+    assert_eq!(bench.counter("a"), 1);
+}
+
+#[test]
+fn instances_that_start_at_once_migrate_once() {
+    let Some(fresh) = Fresh::postgres() else {
+        return;
+    };
+    let clock = Arc::default();
+    let stores: Vec<Store> = thread::scope(|scope| {
+        let opening: Vec<_> = (0..6)
+            .map(|seed| {
+                scope.spawn({
+                    let options = options(&fresh, Executor::Inline, &clock, seed);
+                    || Store::open(options).unwrap()
+                })
+            })
+            .collect();
+        opening.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let epochs: std::collections::BTreeSet<_> = stores
+        .iter()
+        .map(|store| store.epoch().to_string())
+        .collect();
+    assert_eq!(epochs.len(), 1, "all found the same epoch");
+    let steps = stores[0].read_now(|tx| {
+        tx.query_one("SELECT COUNT(*) FROM migration", &[], |row| {
+            row.get::<i64>(0)
+        })
+    });
+    assert_eq!(steps.unwrap(), 3, "two of the store and one of its own");
+    assert_eq!(
+        Store::migrate(&options(&fresh, Executor::Inline, &clock, 7)).unwrap(),
+        0
+    );
+}
+
+#[test]
+fn a_database_that_lacks_a_step_is_refused_by_who_may_only_verify() {
+    let Some(fresh) = Fresh::postgres() else {
+        return;
+    };
+    let clock = Arc::default();
+    let options = || StoreOptions {
+        migrate: false,
+        ..options(&fresh, Executor::Inline, &clock, 1)
+    };
+    assert!(Store::open(options()).is_err());
+    Store::migrate(&options()).unwrap();
+    let refused = StoreOptions {
+        migrations: &[],
+        ..options()
+    };
+    assert!(Store::open(refused).is_err(), "a newer database");
+    Store::open(options()).unwrap();
+}
+
+#[test]
+fn a_database_that_is_not_there_is_refused_with_what_to_run() {
+    let Some(url) = crate::fresh::url() else {
+        return;
+    };
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let refused = |url: &str| {
+        let place = Place::postgres(url).unwrap();
+        let clock = Arc::default();
+        let folder = tempfile::tempdir().unwrap();
+        let fresh = Fresh {
+            place,
+            folder,
+            schema: String::new(),
+        };
+        let error = Store::open(options(&fresh, Executor::Inline, &clock, 1))
+            .err()
+            .unwrap();
+        error.to_string()
+    };
+    let missing = refused(&format!("{server}/nowhere"));
+    assert!(missing.contains("CREATE DATABASE \"nowhere\""), "{missing}");
+    let wrong = refused(&url.replace("pasar:", "pasar:wrong"));
+    assert!(
+        wrong.contains("the password") && !wrong.contains("wrong"),
+        "{wrong}"
+    );
+}
+
+/// What becomes of the first COMMIT that is sent through a wire.
+#[derive(Clone, Copy, PartialEq)]
+enum Cut {
+    /// It never arrives.
+    Before,
+    /// It arrives, and its answer does not.
+    After,
+}
+
+/// A way to the server on which the first commit is cut. Its port.
+fn cut_wire(to: u16, cut: Cut) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let is_cut = Arc::new(AtomicU32::new(0));
+    thread::spawn(move || {
+        while let Ok((near, _)) = listener.accept() {
+            let far = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            let (back_from, back_to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+            let silent = Arc::new(AtomicU32::new(0));
+            let (hush, is_cut) = (Arc::clone(&silent), Arc::clone(&is_cut));
+            thread::spawn(move || {
+                forward(back_from, back_to, |_| silent.load(Ordering::SeqCst) == 0);
+            });
+            thread::spawn(move || {
+                forward(near, far, |bytes| {
+                    let commits = bytes.windows(7).any(|window| window == b"COMMIT\0")
+                        && bytes.windows(9).any(|window| window == b"feed_head");
+                    if !commits || is_cut.fetch_add(1, Ordering::SeqCst) > 0 {
+                        return true;
+                    }
+                    hush.store(1, Ordering::SeqCst);
+                    cut == Cut::After
+                });
+            });
+        }
+    });
+    port
+}
+
+/// Carries bytes until it is told not to, or an end closes; then both are closed.
+fn forward(mut from: TcpStream, mut to: TcpStream, mut carries: impl FnMut(&[u8]) -> bool) {
+    let mut bytes = [0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        if !carries(&bytes[..count]) || to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+fn a_cut_commit_is_settled(cut: Cut, runs: u32) {
+    let Some(url) = crate::fresh::url() else {
+        return;
+    };
+    let bench = bench().unwrap();
+    let (_, port) = url.rsplit_once(':').unwrap();
+    let port = port.split('/').next().unwrap();
+    let wire = cut_wire(port.parse().unwrap(), cut);
+    let place = bench.fresh.url().replace(port, &wire.to_string());
+    let through = StoreOptions {
+        place: Place::postgres(&place).unwrap(),
+        ..options(&bench.fresh, Executor::Threads, &bench.clock, 5)
+    };
+    let through = Store::open(through).unwrap();
+    let ran = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&ran);
+    let answer = write(&through, "a", move |context| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        count(context, "a", 1)
+    });
+    assert_eq!(answer.wait().unwrap(), 1);
+    assert_eq!(ran.load(Ordering::SeqCst), runs);
+    assert_eq!(bench.counter("a"), 1);
+    soon("its place in the feed", || through.head() == 1);
+    assert_eq!(submit(&through, "a", 1).wait().unwrap(), 2);
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_found_to_stand() {
+    a_cut_commit_is_settled(Cut::After, 1);
+}
+
+#[test]
+fn a_commit_that_never_arrived_is_found_not_to_stand_and_run_again() {
+    a_cut_commit_is_settled(Cut::Before, 2);
+}
