@@ -37,7 +37,7 @@ impl Courier {
             return;
         }
         let mut items: Vec<Item> = self.finished.drain(..many).collect();
-        if many > 0 && self.ahead.len() >= self.concurrency() {
+        if many > 0 && 2 * self.ahead_after(&items, position) >= self.concurrency() {
             items.extend(self.put_aside(&items));
         }
         let position = self.position(&items);
@@ -59,8 +59,18 @@ impl Courier {
         self.recording = Some(Recording { command, answer });
     }
 
-    /// One that answers for too long would let a crash repeat all that was delivered since: it is put into
-    /// `retry`, and the position moves past it.
+    /// How many will have been delivered beyond the position once this is recorded.
+    fn ahead_after(&self, resolving: &[Item], position: i64) -> usize {
+        let beyond = resolving.iter().filter(|item| {
+            item.verdict == Verdict::Delivered
+                && !item.from_retry
+                && item.message.position > position
+        });
+        self.ahead.range(position + 1..).count() + beyond.count()
+    }
+
+    /// One that answers for too long would fill the window with what is delivered after it, all of which a crash
+    /// would repeat: it is put into `retry`, and the position moves past it.
     fn put_aside(&self, resolving: &[Item]) -> Vec<Item> {
         let newest = resolving.iter().map(|item| item.message.position).max();
         let before = newest.max(self.ahead.last().copied()).unwrap_or(0);

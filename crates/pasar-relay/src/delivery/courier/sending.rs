@@ -21,7 +21,8 @@ impl Courier {
     pub(super) fn send_ready(&mut self) -> bool {
         self.rate_at = None;
         let now = self.shared.clock.now();
-        while self.open() < self.concurrency() {
+        // What was delivered ahead is repeated after a crash, as is what is open: together no more than the window.
+        while self.open() + self.ahead.len() < self.concurrency() {
             if let Some(outage) = &mut self.outage {
                 if !outage.may_probe(now) || !self.in_flight.is_empty() {
                     return false;
