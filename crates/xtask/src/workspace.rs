@@ -13,7 +13,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 /// What every build of the tests enables, so that there is one such build and no more.
-const TEST_FEATURES: [&str; 2] = ["--features", "pasar/crash-points"];
+pub(crate) const TEST_FEATURES: [&str; 2] = ["--features", "pasar/crash-points"];
 
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -81,7 +81,8 @@ impl Workspace {
     pub(crate) fn long_test(&self, tests: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.cargo_tests("test");
         command
-            .args(["--test", "it", "--", "--exact", "--nocapture"])
+            // Of all crates, or what they share would be built once more with fewer features.
+            .args(["--tests", "--", "--exact", "--nocapture"])
             .args(["--test-threads", "1"])
             .args(tests);
         command
