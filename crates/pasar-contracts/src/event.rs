@@ -75,6 +75,10 @@ macro_rules! events {
 
         /// Every wire type of this publisher.
         pub const TYPES: &[&str] = &[$($wire),*];
+
+        pub(crate) fn described() -> Vec<$crate::asyncapi::Described> {
+            vec![$($crate::asyncapi::Described::of::<$event>()),*]
+        }
     };
 }
 pub(crate) use events;

@@ -4,6 +4,7 @@
 //! and a golden file per event version keeps them so.
 
 pub mod api;
+pub mod asyncapi;
 pub mod envelope;
 pub mod event;
 pub mod events;

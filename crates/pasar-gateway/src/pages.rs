@@ -13,7 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, StatusCode, Uri,
     header::{
         ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
         IF_NONE_MATCH, VARY,
@@ -26,6 +26,7 @@ use pasar_chassis::{
     service::{BootError, Running},
     telemetry::Metrics,
 };
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -40,6 +41,7 @@ use crate::{
 struct Pages {
     public_url: String,
     openapi: File,
+    asyncapi: File,
     docs: File,
     script: File,
     style: File,
@@ -80,6 +82,7 @@ pub(crate) fn router(
     let pages = Pages {
         public_url: host.public_url.clone(),
         openapi: File::new("application/json", json.into()),
+        asyncapi: File::new("application/json", asyncapi(&host.public_url).into()),
         docs: File::new(
             HTML,
             Bytes::from_static(include_bytes!("../assets/docs.html")),
@@ -104,10 +107,23 @@ pub(crate) fn router(
     })
 }
 
+/// The document of what is pushed, with where that is.
+fn asyncapi(public_url: &str) -> String {
+    let mut document = pasar_contracts::asyncapi::document(env!("CARGO_PKG_VERSION"));
+    if let Ok(url) = public_url.parse::<Uri>()
+        && let (Some(scheme), Some(host)) = (url.scheme_str(), url.authority())
+    {
+        let server = json!({"host": host.as_str(), "pathname": url.path(), "protocol": scheme});
+        document["servers"] = json!({"pasar": server});
+    }
+    document.to_string()
+}
+
 fn operations() -> OpenApiRouter<Arc<Pages>> {
     OpenApiRouter::with_openapi(base("gateway", "What tells about the installation itself."))
         .routes(routes!(index::get_index))
         .routes(routes!(documents::get_openapi))
+        .routes(routes!(documents::get_asyncapi))
         .routes(routes!(documents::get_docs))
         .routes(routes!(documents::get_script))
         .routes(routes!(documents::get_style))

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::event::events;
 
 /// A product was created or changed; the whole of it as it now stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProductChanged {
     pub sku: Sku,
     pub name: String,
@@ -35,7 +35,7 @@ pub struct ProductChanged {
 }
 
 /// A location was created or changed; the whole of it as it now stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LocationChanged {
     pub location_id: LocationId,
     pub name: String,
@@ -49,7 +49,7 @@ pub struct LocationChanged {
     pub is_default: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockReceived {
     pub sku: Sku,
     pub location_id: LocationId,
@@ -57,7 +57,7 @@ pub struct StockReceived {
     pub on_hand: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockAdjusted {
     pub sku: Sku,
     pub location_id: LocationId,
@@ -67,13 +67,13 @@ pub struct StockAdjusted {
     pub reason: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReservedLine {
     pub sku: Sku,
     pub quantity: Quantity,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockReserved {
     pub order_id: OrderId,
     pub location_id: LocationId,
@@ -94,7 +94,7 @@ pub struct Shortage {
 }
 
 /// Nothing was reserved: all lines of an order or none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockRefused {
     pub order_id: OrderId,
     pub location_id: LocationId,
@@ -102,7 +102,7 @@ pub struct StockRefused {
 }
 
 /// The reservation outlived its order's deadline and was given back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockExpired {
     pub order_id: OrderId,
     pub location_id: LocationId,
@@ -110,7 +110,7 @@ pub struct StockExpired {
 }
 
 /// The answer to `order.cancelling`: nothing is held for the order any more.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockReleased {
     pub order_id: OrderId,
     pub location_id: LocationId,
@@ -118,7 +118,7 @@ pub struct StockReleased {
     pub undone: ReleaseKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseKind {
     /// No reservation was known; a tombstone refuses a later one.
@@ -132,7 +132,7 @@ pub enum ReleaseKind {
 }
 
 /// The reservation became a sale.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockSold {
     pub order_id: OrderId,
     pub location_id: LocationId,
@@ -140,7 +140,7 @@ pub struct StockSold {
 }
 
 /// Goods of a refunded order went back to stock.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StockReturned {
     pub order_id: OrderId,
     pub location_id: LocationId,

@@ -11,12 +11,13 @@ use pasar_types::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::inventory::Shortage;
 use crate::{api::orders::CancelReason, event::events};
 
 /// The ids that every order event carries.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderRef {
     pub order_id: OrderId,
     pub location_id: LocationId,
@@ -27,7 +28,7 @@ pub struct OrderRef {
     pub customer_id: Option<UserId>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlacedLine {
     pub sku: Sku,
     pub quantity: Quantity,
@@ -37,8 +38,8 @@ pub struct PlacedLine {
     pub total: Money,
 }
 
-/// The private part is [`PaymentToken`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What the provider needs to authorise it is told to payments alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderPlaced {
     #[serde(flatten)]
     pub order: OrderRef,
@@ -62,8 +63,8 @@ impl std::fmt::Debug for PaymentToken {
     }
 }
 
-/// The private part is [`super::payments::NextAction`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What the customer must do is told to services alone; customers ask their order for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderActionRequired {
     #[serde(flatten)]
     pub order: OrderRef,
@@ -71,14 +72,14 @@ pub struct OrderActionRequired {
 }
 
 /// Stock and money are both held: payments may capture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderSecured {
     #[serde(flatten)]
     pub order: OrderRef,
 }
 
 /// The reservation becomes a sale.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderConfirmed {
     #[serde(flatten)]
     pub order: OrderRef,
@@ -87,7 +88,7 @@ pub struct OrderConfirmed {
 }
 
 /// Inventory and payments undo what they hold and answer, also when there is nothing to undo.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderCancelling {
     #[serde(flatten)]
     pub order: OrderRef,
@@ -98,7 +99,7 @@ pub struct OrderCancelling {
     pub by_staff: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderCancelled {
     #[serde(flatten)]
     pub order: OrderRef,
@@ -107,33 +108,33 @@ pub struct OrderCancelled {
     pub shortages: Vec<Shortage>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderPreparing {
     #[serde(flatten)]
     pub order: OrderRef,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderReady {
     #[serde(flatten)]
     pub order: OrderRef,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderCollected {
     #[serde(flatten)]
     pub order: OrderRef,
 }
 
 /// Nobody came until the day's cut-off. Payments voids what is due.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderAbandoned {
     #[serde(flatten)]
     pub order: OrderRef,
 }
 
 /// Payments gives the money back; inventory takes `restock` back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrderRefundRequested {
     #[serde(flatten)]
     pub order: OrderRef,
@@ -147,7 +148,7 @@ pub struct OrderRefundRequested {
 macro_rules! recorded {
     ($($(#[$doc:meta])* $event:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
         pub struct $event {
             #[serde(flatten)]
             pub order: OrderRef,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::event::events;
 
 /// The ids that every payment event carries.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentRef {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
@@ -19,7 +19,7 @@ pub struct PaymentRef {
 }
 
 /// The intent is recorded; its provider has not answered yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentInitiated {
     #[serde(flatten)]
     pub payment: PaymentRef,
@@ -28,8 +28,8 @@ pub struct PaymentInitiated {
     pub method: String,
 }
 
-/// What the customer must do is in the private part: [`NextAction`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What the customer must do is told to services alone; customers ask their order for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentRequiresAction {
     #[serde(flatten)]
     pub payment: PaymentRef,
@@ -55,21 +55,21 @@ pub enum NextAction {
 }
 
 /// Cash: to be paid at the counter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentDue {
     #[serde(flatten)]
     pub payment: PaymentRef,
     pub amount: Money,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentAuthorized {
     #[serde(flatten)]
     pub payment: PaymentRef,
     pub amount: Money,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentDeclined {
     #[serde(flatten)]
     pub payment: PaymentRef,
@@ -77,7 +77,7 @@ pub struct PaymentDeclined {
     pub reason: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentCaptured {
     #[serde(flatten)]
     pub payment: PaymentRef,
@@ -85,7 +85,7 @@ pub struct PaymentCaptured {
 }
 
 /// The capture is refused for good; the authorisation may still be voided.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentCaptureFailed {
     #[serde(flatten)]
     pub payment: PaymentRef,
@@ -93,14 +93,14 @@ pub struct PaymentCaptureFailed {
 }
 
 /// Nothing is authorised and nothing was taken; also the answer when there was nothing to void.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentVoided {
     #[serde(flatten)]
     pub payment: PaymentRef,
     pub reason: VoidReason,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VoidReason {
     /// The order asked for it.
@@ -111,7 +111,7 @@ pub enum VoidReason {
     Nothing,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentRefunded {
     #[serde(flatten)]
     pub payment: PaymentRef,
@@ -123,7 +123,7 @@ pub struct PaymentRefunded {
     pub in_full: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentRefundFailed {
     #[serde(flatten)]
     pub payment: PaymentRef,

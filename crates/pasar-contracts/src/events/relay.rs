@@ -5,10 +5,11 @@
 
 use pasar_types::id::SubscriptionId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{api::relay::DisableReason, event::events};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionCreated {
     pub subscription_id: SubscriptionId,
     /// The destination's kind (`rest`, `redis`, ..).
@@ -16,36 +17,36 @@ pub struct SubscriptionCreated {
 }
 
 /// What it takes, or where and how it delivers, was changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionChanged {
     pub subscription_id: SubscriptionId,
     pub kind: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionPaused {
     pub subscription_id: SubscriptionId,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionResumed {
     pub subscription_id: SubscriptionId,
 }
 
 /// The relay gave up on the destination until somebody resumes the subscription. Nothing is lost meanwhile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionDisabled {
     pub subscription_id: SubscriptionId,
     pub reason: DisableReason,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionDeleted {
     pub subscription_id: SubscriptionId,
 }
 
 /// It held the log for longer than it may: messages after `after` up to `upto` are gone for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionOverrun {
     pub subscription_id: SubscriptionId,
     pub after: i64,
@@ -53,7 +54,7 @@ pub struct SubscriptionOverrun {
 }
 
 /// A message was tried for as long as the subscription says; it lies among the dead letters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MessageDeadLettered {
     pub subscription_id: SubscriptionId,
     pub topic: String,

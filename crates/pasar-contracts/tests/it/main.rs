@@ -1,5 +1,6 @@
 //! The wire format stays what it was.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asyncapi;
 mod golden;
 mod samples;

@@ -1,4 +1,4 @@
-//! The OpenAPI document, and a page that shows it without anything from elsewhere.
+//! The OpenAPI document, a page that shows it without anything from elsewhere, and the AsyncAPI document.
 
 use std::sync::Arc;
 
@@ -22,6 +22,22 @@ use crate::pages::Pages;
 )]
 pub(super) async fn get_openapi(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> Response {
     pages.openapi.respond(&headers)
+}
+
+/// The AsyncAPI 3.0 document of all that is pushed: every service's events, and messages of clients.
+#[utoipa::path(
+    get,
+    path = "/asyncapi.json",
+    operation_id = "getAsyncapi",
+    tag = "gateway",
+    responses(
+        (status = 200, description = "The document", body = Object, content_type = "application/json"),
+        (status = 304, description = "It is the one named in If-None-Match"),
+        CommonProblems,
+    )
+)]
+pub(super) async fn get_asyncapi(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> Response {
+    pages.asyncapi.respond(&headers)
 }
 
 /// The API, to read and to try.

@@ -25,6 +25,8 @@ pub(crate) struct Index {
     docs: String,
     #[schema(example = "http://127.0.0.1:8080/openapi.json")]
     openapi: String,
+    #[schema(example = "http://127.0.0.1:8080/asyncapi.json")]
+    asyncapi: String,
     #[schema(example = "http://127.0.0.1:8080/problems")]
     problems: String,
     #[schema(example = "http://127.0.0.1:8080/readyz")]
@@ -34,6 +36,7 @@ pub(crate) struct Index {
 const CONTENT: &str = "<h1>Pasar</h1><p>Takes an order once and never loses it: stock and money settle \
     exactly once, and everyone who must know is told.</p><ul>\
     <li><a href=\"/docs\">The API</a>, and its <a href=\"/openapi.json\">OpenAPI document</a>\
+    <li>What is pushed, as an <a href=\"/asyncapi.json\">AsyncAPI document</a>\
     <li><a href=\"/problems\">What can go wrong</a>, by name\
     <li><a href=\"/v1/products\">The menu</a> and <a href=\"/v1/board\">the board</a>, as anybody sees them\
     <li><a href=\"/healthz\">Alive?</a> <a href=\"/readyz\">Ready?</a></ul>";
@@ -59,6 +62,7 @@ pub(super) async fn get_index(State(pages): State<Arc<Pages>>, headers: HeaderMa
         version: env!("CARGO_PKG_VERSION"),
         docs: at("/docs"),
         openapi: at("/openapi.json"),
+        asyncapi: at("/asyncapi.json"),
         problems: at("/problems"),
         ready: at("/readyz"),
     })

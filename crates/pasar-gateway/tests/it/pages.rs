@@ -63,6 +63,16 @@ async fn the_documents_references_lead_somewhere() {
 }
 
 #[tokio::test]
+async fn the_document_of_what_is_pushed_says_where() {
+    let system = System::start().await;
+    let document: Value = system.get("/asyncapi.json").await.json().await.unwrap();
+    assert_eq!(document["asyncapi"], "3.0.0");
+    assert_eq!(document["servers"]["pasar"]["host"], "kopi.example");
+    assert_eq!(document["servers"]["pasar"]["protocol"], "https");
+    assert!(document["channels"]["orders"]["messages"]["order.ready.v1"].is_object());
+}
+
+#[tokio::test]
 async fn operations_are_listed_for_the_matrix() {
     let system = System::start().await;
     let listed = operations(&system.started.openapi);

@@ -3,7 +3,7 @@
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
-use pasar_contracts::problem::ProblemType;
+use pasar_contracts::{asyncapi, problem::ProblemType};
 
 fn compare_or_write(name: &str, wanted: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,4 +35,11 @@ fn the_list_of_problems_is_up_to_date() {
         let _ = write!(text, "\n## {slug}\n\n{status} · {title}\n\n{description}\n");
     }
     compare_or_write("problems.md", &text);
+}
+
+#[test]
+fn the_asyncapi_document_is_up_to_date() {
+    let document = asyncapi::document(env!("CARGO_PKG_VERSION"));
+    let text = serde_json::to_string_pretty(&document).unwrap();
+    compare_or_write("asyncapi.json", &format!("{text}\n"));
 }

@@ -31,8 +31,9 @@ enum For {
     Admins,
 }
 
-const TABLE: [(&str, For); 86] = [
+const TABLE: [(&str, For); 87] = [
     ("GET /", For::Anyone),
+    ("GET /asyncapi.json", For::Anyone),
     ("GET /.well-known/jwks.json", For::Anyone),
     ("GET /docs", For::Anyone),
     ("GET /docs/docs.js", For::Anyone),
