@@ -12,6 +12,7 @@ pub mod fresh;
 pub mod host;
 pub mod identities;
 pub mod names;
+pub mod open_files;
 pub mod probe;
 pub mod process;
 pub mod receiver;

@@ -81,11 +81,23 @@ impl RelayAlone {
 
     /// Calls with a key that may publish and subscribe, and is not limited.
     pub(crate) fn api(&self) -> Api {
+        Api::new(&self.url, Some(self.key()))
+    }
+
+    pub(crate) fn key(&self) -> String {
         let text = fs::read_to_string(self.data().join("demo.env")).unwrap();
         let key = text
             .lines()
             .find_map(|line| line.strip_prefix("INTEGRATOR="));
-        Api::new(&self.url, Some(key.unwrap().to_owned()))
+        key.unwrap().to_owned()
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
     }
 
     /// Kills it at once, as a crash would.
