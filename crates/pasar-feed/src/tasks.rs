@@ -11,25 +11,47 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::AbortHandle,
+};
 
 /// Spawns tasks and drains them. Cheap to clone; all clones are one owner.
 #[derive(Clone, Default)]
-pub struct Tasks(Arc<Inner>);
+pub struct Tasks {
+    owner: Arc<Inner>,
+    scope: Option<Arc<Scope>>,
+}
 
 #[derive(Default)]
 struct Inner {
     next: AtomicU64,
     draining: watch::Sender<bool>,
-    aborted: AtomicBool,
     running: watch::Sender<usize>,
     handles: Mutex<BTreeMap<u64, (&'static str, Option<AbortHandle>)>>,
+}
+
+/// Some of an owner's tasks, which may have to end before the others.
+#[derive(Default)]
+struct Scope {
+    ended: AtomicBool,
+    running: watch::Sender<usize>,
+    handles: Mutex<BTreeMap<u64, AbortHandle>>,
 }
 
 impl Tasks {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same owner; what is spawned through this can be ended before the rest.
+    #[must_use]
+    pub fn scoped(&self) -> Self {
+        Self {
+            owner: Arc::clone(&self.owner),
+            scope: Some(Arc::default()),
+        }
     }
 
     /// Runs a future until it ends, or until some time after the drain began. Who must end it earlier has a
@@ -39,36 +61,48 @@ impl Tasks {
         name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> AbortHandle {
-        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        self.0.handles.lock().insert(id, (name, None));
-        self.0.running.send_modify(|running| *running += 1);
+        let id = self.owner.next.fetch_add(1, Ordering::Relaxed);
+        self.owner.handles.lock().insert(id, (name, None));
+        self.owner.running.send_modify(|running| *running += 1);
+        if let Some(scope) = &self.scope {
+            scope.running.send_modify(|running| *running += 1);
+        }
         let ended = Ended {
             tasks: self.clone(),
             id,
         };
+        let (begin, begun) = oneshot::channel();
         let handle = tokio::spawn(async move {
             let _ended = ended;
-            task.await;
+            // Its handle is known before it may end.
+            if begun.await.is_ok() {
+                task.await;
+            }
         });
         let handle = handle.abort_handle();
-        if let Some(entry) = self.0.handles.lock().get_mut(&id) {
+        if let Some(entry) = self.owner.handles.lock().get_mut(&id) {
             entry.1 = Some(handle.clone());
         }
-        // Looked at after the handle is known: either this or the abort ends it.
-        if self.0.aborted.load(Ordering::SeqCst) {
-            handle.abort();
+        if let Some(scope) = &self.scope {
+            scope.handles.lock().insert(id, handle.clone());
+            // Looked at after the handle is known: either this or the end of the scope ends it.
+            if scope.ended.load(Ordering::SeqCst) {
+                handle.abort();
+                return handle;
+            }
         }
+        let _ = begin.send(());
         handle
     }
 
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        *self.0.draining.borrow()
+        *self.owner.draining.borrow()
     }
 
     /// Resolves once the drain has begun.
     pub async fn draining(&self) {
-        let mut draining = self.0.draining.subscribe();
+        let mut draining = self.owner.draining.subscribe();
         // The sender lives as long as this clone of the owner.
         let _ = draining.wait_for(|draining| *draining).await;
     }
@@ -76,26 +110,41 @@ impl Tasks {
     /// Tells all tasks to end and waits for them; those that have not ended by then are aborted, and
     /// their names returned.
     pub async fn drain(&self, deadline: Duration) -> Vec<&'static str> {
-        self.0.draining.send_replace(true);
-        let mut running = self.0.running.subscribe();
+        self.owner.draining.send_replace(true);
+        let mut running = self.owner.running.subscribe();
         let quiet = running.wait_for(|running| *running == 0);
         let in_time = tokio::time::timeout(deadline, quiet).await.is_ok();
         if in_time {
             return Vec::new();
         }
-        self.abort()
-    }
-
-    /// Ends all tasks where they stand, also those that are spawned from now on. Returns the names of those
-    /// that ran.
-    pub fn abort(&self) -> Vec<&'static str> {
-        self.0.draining.send_replace(true);
-        self.0.aborted.store(true, Ordering::SeqCst);
-        let left: Vec<_> = self.0.handles.lock().values().cloned().collect();
+        let left: Vec<_> = self.owner.handles.lock().values().cloned().collect();
         for handle in left.iter().filter_map(|(_, handle)| handle.as_ref()) {
             handle.abort();
         }
         left.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Ends the tasks of this scope where they stand, also those that are spawned from now on.
+    ///
+    /// # Panics
+    /// If it is no scope.
+    pub fn end_scope(&self) {
+        let scope = self.scope.as_ref().expect("only a scope is ended");
+        scope.ended.store(true, Ordering::SeqCst);
+        for handle in scope.handles.lock().values() {
+            handle.abort();
+        }
+    }
+
+    /// Resolves once no task of this scope runs.
+    ///
+    /// # Panics
+    /// If it is no scope.
+    pub async fn scope_idle(&self) {
+        let scope = self.scope.as_ref().expect("only a scope is waited for");
+        let mut running = scope.running.subscribe();
+        // The sender lives as long as this clone of the scope.
+        let _ = running.wait_for(|running| *running == 0).await;
     }
 }
 
@@ -107,8 +156,13 @@ struct Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.tasks.0.handles.lock().remove(&self.id);
-        self.tasks.0.running.send_modify(|running| *running -= 1);
+        let owner = &self.tasks.owner;
+        owner.handles.lock().remove(&self.id);
+        if let Some(scope) = &self.tasks.scope {
+            scope.handles.lock().remove(&self.id);
+            scope.running.send_modify(|running| *running -= 1);
+        }
+        owner.running.send_modify(|running| *running -= 1);
     }
 }
 
@@ -129,15 +183,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_spawned_after_an_abort_does_not_go_on() {
+    async fn a_scope_ends_without_the_others_and_begins_nothing_more() {
         let tasks = Tasks::new();
-        tasks.spawn("running", std::future::pending());
-        assert_eq!(tasks.abort(), ["running"]);
-        tasks.spawn("late", std::future::pending());
-        assert_eq!(
-            tasks.drain(Duration::from_secs(10)).await,
-            Vec::<&str>::new()
-        );
+        let scope = tasks.scoped();
+        tasks.spawn("other", std::future::pending());
+        scope.spawn("inside", std::future::pending());
+        scope.end_scope();
+        scope.spawn("late", std::future::pending());
+        scope.scope_idle().await;
+        assert_eq!(tasks.drain(Duration::from_millis(10)).await, ["other"]);
     }
 
     #[tokio::test]

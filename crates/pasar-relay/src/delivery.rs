@@ -10,14 +10,15 @@ mod dispatcher;
 mod encodings;
 mod job;
 mod keys;
+mod office;
 mod outage;
 mod rate;
 mod schedule;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::Deref, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use pasar_chassis::{host::Host, problem::Chain, service::BootError, sleeper::Sleeper};
+use pasar_chassis::{duty::Duty, host::Host, problem::Chain, sleeper::Sleeper};
 use pasar_contracts::{
     api::relay::{Attempt, Ordering, SubscriptionState},
     event::Service,
@@ -30,6 +31,7 @@ use pasar_store::{
     fault::Fault,
     ids::Ids,
     lane::Class,
+    lease::Lease,
     store::Store,
 };
 use pasar_types::id::{FlowId, MessageId, SubscriptionId};
@@ -41,6 +43,7 @@ use self::{
     desk::Desk,
     encodings::Encodings,
     job::{Ended, Job},
+    office::Office,
 };
 use crate::{
     commands::replay_deliveries::{self, ReplayDeliveries, replay_deliveries},
@@ -50,29 +53,37 @@ use crate::{
     message::Message,
     queries::TEST_MESSAGE,
     subscription::{Stored, lane},
-    tables::{attempts, progress, replays, retries, subscriptions},
+    tables::{attempts, nudges, progress, replays, retries, subscriptions},
     vault::Vault,
 };
 
-/// Delivers until the host drains. Cheap to clone.
+/// Delivers while on duty, until the host drains. Cheap to clone.
 #[derive(Clone)]
-pub struct Deliveries(Arc<Shared>);
+pub struct Deliveries(Arc<Office>);
 
-/// What all couriers share.
+/// What all couriers share while this instance delivers.
 pub(crate) struct Shared {
+    base: Arc<Base>,
+    /// What they record is checked against it.
+    pub(crate) lease: Lease,
+    /// They end with the term.
+    pub(crate) tasks: Tasks,
+    pub(crate) board: Board,
+    /// One subscription is loaded at a time.
+    loading: tokio::sync::Mutex<()>,
+}
+
+/// What deliveries need, whoever is on duty.
+pub(crate) struct Base {
     pub(crate) store: Store,
     pub(crate) log: Log,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) sleeper: Arc<dyn Sleeper>,
-    pub(crate) tasks: Tasks,
     pub(crate) vault: Vault,
     pub(crate) network: Network,
-    pub(crate) board: Board,
     pub(crate) encodings: Encodings,
     pub(crate) disable_after: Duration,
-    /// One subscription is loaded at a time.
-    loading: tokio::sync::Mutex<()>,
 }
 
 /// Subscriptions that are read at once.
@@ -80,47 +91,47 @@ const PAGE: usize = 500;
 const AFTER_FAULT: Duration = Duration::from_secs(1);
 
 impl Deliveries {
-    /// Loads all subscriptions and begins to deliver.
+    /// Delivers whenever this instance is on duty.
     pub fn start(
         host: &Host,
+        duty: &Duty,
         log: Log,
         config: &Config,
         vault: Vault,
         network: Network,
-    ) -> Result<Self, BootError> {
-        let store = log.store().clone();
-        let watermark = store.read_now(progress::watermark)?;
-        let shared = Arc::new(Shared {
-            store,
+    ) -> Self {
+        let base = Base {
+            store: log.store().clone(),
             log,
             clock: Arc::clone(&host.clock),
             ids: Arc::clone(&host.ids),
             sleeper: Arc::clone(&host.sleeper),
-            tasks: host.tasks.clone(),
             vault,
             network,
-            board: Board::new(watermark),
             encodings: Encodings::default(),
             disable_after: Duration::from_secs(config.disable_after_s),
-            loading: tokio::sync::Mutex::default(),
+        };
+        let office = Arc::new(Office::new(base));
+        let (working, tasks) = (Arc::clone(&office), host.tasks.clone());
+        duty.run("deliveries", move |lease| {
+            office::deliver(Arc::clone(&working), tasks.clone(), lease)
         });
-        load_all(&shared, watermark)?;
-        let tasks = &host.tasks;
-        tasks.spawn("deliveries", dispatcher::run(Arc::clone(&shared)));
-        tasks.spawn("watermark", dispatcher::keep_watermark(Arc::clone(&shared)));
-        Ok(Self(shared))
+        Self(office)
     }
 
     /// A subscription was created, changed, paused, resumed, disabled or deleted: what is in flight ends and
-    /// is recorded, then it goes on as its row says.
+    /// is recorded, then it goes on as its row says. Where another instance delivers, that one hears of it by the
+    /// commit that changed it.
     pub fn changed(&self, id: SubscriptionId) {
-        changed(&self.0, id);
+        if let Some(shared) = self.0.shared() {
+            changed(&shared, id);
+        }
     }
 
     /// Sends a message of its own straight to the destination, whatever state the subscription is in. It is
     /// not tried again. `None` if there is no such subscription.
     pub async fn test(&self, id: SubscriptionId) -> Result<Option<Attempt>, Fault> {
-        let shared = &self.0;
+        let shared = &self.0.base;
         let Some(stored) = shared
             .store
             .read(move |tx| subscriptions::find(tx, id))
@@ -171,22 +182,34 @@ impl Deliveries {
         let id = command.id;
         let outcome = self
             .0
+            .base
             .store
             .write(lane(id), Class::New, cause, move |ctx| {
+                nudges::nudge(ctx, id)?;
                 replay_deliveries(ctx, &command)
             })
             .await?;
-        if let Some(desk) = self.0.board.desk(id) {
+        if let Some(shared) = self.0.shared()
+            && let Some(desk) = shared.board.desk(id)
+        {
             desk.set_stale();
-            if self.0.board.employ(&desk) {
-                spawn_courier(&self.0, desk);
+            if shared.board.employ(&desk) {
+                spawn_courier(&shared, desk);
             }
         }
         Ok(outcome)
     }
 }
 
-impl Shared {
+impl Deref for Shared {
+    type Target = Base;
+
+    fn deref(&self) -> &Base {
+        &self.base
+    }
+}
+
+impl Base {
     /// Of commands that nobody asked for.
     pub(crate) fn cause(&self) -> Cause {
         let flow = FlowId::from_uuid(self.ids.uuid_v7(self.clock.now()));
@@ -194,7 +217,7 @@ impl Shared {
     }
 }
 
-fn test_message(shared: &Shared) -> Message {
+fn test_message(shared: &Base) -> Message {
     let now = shared.clock.now();
     let id = MessageId::from_uuid(shared.ids.uuid_v7(now));
     let text = "a test of this subscription";
@@ -247,10 +270,12 @@ fn load_all(shared: &Arc<Shared>, watermark: i64) -> Result<(), Fault> {
             let id = stored.id;
             let Some(spec) = open(shared, &stored) else {
                 // It keeps its place until it can be read.
+                let lease = shared.lease.clone();
                 drop(
                     shared
                         .store
                         .write(lane(id), Class::Internal, shared.cause(), move |ctx| {
+                            ctx.holding(&lease)?;
                             progress::detach(ctx, id)
                         }),
                 );
@@ -268,7 +293,7 @@ fn load_all(shared: &Arc<Shared>, watermark: i64) -> Result<(), Fault> {
     }
 }
 
-fn open(shared: &Shared, stored: &Stored) -> Option<crate::subscription::Spec> {
+fn open(shared: &Base, stored: &Stored) -> Option<crate::subscription::Spec> {
     stored
         .open(&shared.vault)
         .inspect_err(|fault| {
@@ -322,17 +347,19 @@ async fn load(shared: &Arc<Shared>, id: SubscriptionId) {
 }
 
 /// Makes durable that the watermark no longer speaks for it; until then it holds the watermark. False if the
-/// store is closed.
+/// store is closed, or another instance delivers.
 async fn give_place(shared: &Shared, id: SubscriptionId) -> bool {
     loop {
+        let lease = shared.lease.clone();
         let answer = shared
             .store
             .write(lane(id), Class::Internal, shared.cause(), move |ctx| {
+                ctx.holding(&lease)?;
                 settle(ctx, id)
             });
         match answer.await {
             Ok(()) => return true,
-            Err(Fault::Closed) => return false,
+            Err(Fault::Closed | Fault::LeaseLost(_)) => return false,
             Err(fault) => {
                 tracing::error!(subscription = %id, fault = %Chain(&fault), "a subscription cannot be loaded");
                 tokio::time::sleep(AFTER_FAULT).await;

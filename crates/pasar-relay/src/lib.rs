@@ -31,11 +31,12 @@ mod testing;
 use std::sync::Arc;
 
 use pasar_chassis::{
+    duty::Duty,
     host::Host,
     service::{BootError, Running},
 };
 use pasar_contracts::event::Service;
-use pasar_feed::{follow::Feeds, follower::follow};
+use pasar_feed::follow::Feeds;
 use pasar_store::store::{Migration, OpenError, Store};
 
 use crate::{
@@ -52,6 +53,10 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0002_replays_counted",
         sql: include_str!("../migrations/0002_replays_counted.sql"),
+    },
+    Migration {
+        name: "0003_nudges",
+        sql: include_str!("../migrations/0003_nudges.sql"),
     },
 ];
 
@@ -70,21 +75,17 @@ pub async fn start(
     let vault = Vault::new(host.keyring.clone());
     declared::apply(&store, &vault, &config.subscriptions).await?;
     let log = Log::open(store.clone())?;
+    log.hear_others(&host.tasks);
+    let duty = Duty::start(host, &store);
     for (publisher, feed) in feeds {
         let epoch = feed.head().await?.epoch;
-        let copying = Copying::new(*publisher, epoch);
-        follow(
-            &host.tasks,
-            *publisher,
-            Arc::clone(feed),
-            store.clone(),
-            Arc::new(copying),
-        );
+        let copying = Arc::new(Copying::new(*publisher, epoch));
+        duty.follow(*publisher, Arc::clone(feed), copying);
     }
     let live = Live::start(host, log.clone());
     let network = Network::new(&config, host.tasks.clone());
-    let deliveries = Deliveries::start(host, log.clone(), &config, vault.clone(), network)?;
-    retention::spawn(host, store, deliveries.clone(), &config);
+    let deliveries = Deliveries::start(host, &duty, log.clone(), &config, vault.clone(), network);
+    retention::spawn(host, &duty, store, deliveries.clone(), &config);
     let api = Api {
         host: host.clone(),
         config,

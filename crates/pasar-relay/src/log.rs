@@ -3,6 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::RwLock;
+use pasar_chassis::problem::Chain;
+use pasar_feed::tasks::Tasks;
 use pasar_store::{context::Announcement, fault::Fault, store::Store};
 use tokio::sync::watch;
 
@@ -27,6 +29,7 @@ struct Recent {
 
 const RECENT_MESSAGES: usize = 8_192;
 const RECENT_BYTES: usize = 8 * 1024 * 1024;
+const AFTER_FAULT: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Log {
     /// Listens to the store from now on; a store has one log.
@@ -44,6 +47,39 @@ impl Log {
             }
         });
         Ok(log)
+    }
+
+    /// Hears what other instances append, until the owner drains: they announce nothing here, so the log is read.
+    pub fn hear_others(&self, tasks: &Tasks) {
+        if !self.0.store.is_shared() {
+            return;
+        }
+        let mut commits = self.0.store.foreign_commits();
+        let (log, draining) = (self.clone(), tasks.clone());
+        tasks.spawn("log", async move {
+            let hearing = async {
+                while commits.changed().await.is_ok() {
+                    if let Err(fault) = log.look() {
+                        tracing::error!(fault = %Chain(&fault), "the end of the log cannot be read");
+                        commits.mark_changed();
+                        tokio::time::sleep(AFTER_FAULT).await;
+                    }
+                }
+            };
+            tokio::select! {
+                () = hearing => {}
+                () = draining.draining() => {}
+            }
+        });
+    }
+
+    /// The newest position as the database has it, where others append too.
+    pub(crate) fn look(&self) -> Result<i64, Fault> {
+        if self.0.store.is_shared() {
+            let head = self.0.store.read_now(messages::ends)?.head;
+            self.0.raise(head);
+        }
+        Ok(self.head())
     }
 
     /// The newest position that is committed.
@@ -97,8 +133,17 @@ impl Inner {
         }
         drop(recent);
         if let Some(newest) = newest {
-            self.head.send_replace(newest);
+            self.raise(newest);
         }
+    }
+
+    /// Two who tell it may come in the wrong order.
+    fn raise(&self, head: i64) {
+        self.head.send_if_modified(|known| {
+            let newer = head > *known;
+            *known = head.max(*known);
+            newer
+        });
     }
 }
 
@@ -122,9 +167,12 @@ impl Recent {
         }
     }
 
-    /// `None` if the position lies before what is kept.
+    /// `None` if the position does not lie within what is kept. Beyond it another instance may have gone on.
     fn after(&self, after: i64, limit: usize) -> Option<Vec<Arc<Message>>> {
         let first = self.messages.front()?.position;
+        if after >= self.messages.back()?.position {
+            return None;
+        }
         // Negative, and so none, where the place lies before what is kept.
         let skip = usize::try_from(after + 1 - first).ok()?;
         let messages = self.messages.iter().skip(skip).take(limit);

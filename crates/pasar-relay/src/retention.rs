@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pasar_chassis::{host::Host, problem::Chain, sleeper::Sleeper};
+use pasar_chassis::{duty::Duty, host::Host, problem::Chain, sleeper::Sleeper};
 use pasar_contracts::event::Service;
 use pasar_store::{
     cause::{Actor, Cause},
     clock::Clock,
     fault::Fault,
     lane::{Class, LaneKey},
+    lease::Lease,
     store::Store,
 };
 use pasar_types::id::FlowId;
@@ -22,33 +23,39 @@ use crate::{
 
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Runs until the host drains.
-pub fn spawn(host: &Host, store: Store, deliveries: Deliveries, config: &Config) {
+/// Runs while on duty, until the host drains.
+pub fn spawn(host: &Host, duty: &Duty, store: Store, deliveries: Deliveries, config: &Config) {
     let seconds = Duration::from_secs;
-    let retention = Retention {
-        command: TrimLog {
-            keep: seconds(config.keep_s),
-            keep_bytes: i64::try_from(config.keep_bytes).unwrap_or(i64::MAX),
-            hold: seconds(config.hold_s),
-            attempts_keep: seconds(config.attempts_keep_s),
-            dead_letters_keep: seconds(config.dead_letters_keep_s),
-        },
-        clock: Arc::clone(&host.clock),
-        sleeper: Arc::clone(&host.sleeper),
-        store,
-        deliveries,
+    let command = TrimLog {
+        keep: seconds(config.keep_s),
+        keep_bytes: i64::try_from(config.keep_bytes).unwrap_or(i64::MAX),
+        hold: seconds(config.hold_s),
+        attempts_keep: seconds(config.attempts_keep_s),
+        dead_letters_keep: seconds(config.dead_letters_keep_s),
     };
-    let tasks = host.tasks.clone();
-    host.tasks.spawn("retention", async move {
-        tokio::select! {
-            () = tasks.draining() => {}
-            () = retention.run() => {}
+    let host = host.clone();
+    duty.run("retention", move |lease| {
+        let retention = Retention {
+            command,
+            lease,
+            clock: Arc::clone(&host.clock),
+            sleeper: Arc::clone(&host.sleeper),
+            store: store.clone(),
+            deliveries: deliveries.clone(),
+        };
+        let tasks = host.tasks.clone();
+        async move {
+            tokio::select! {
+                () = tasks.draining() => {}
+                () = retention.run() => {}
+            }
         }
     });
 }
 
 struct Retention {
     command: TrimLog,
+    lease: Lease,
     clock: Arc<dyn Clock>,
     sleeper: Arc<dyn Sleeper>,
     store: Store,
@@ -60,8 +67,12 @@ impl Retention {
         loop {
             self.sleeper.sleep_until(self.clock.now() + EVERY).await;
             let trimmed = self.trim().await.and_then(|()| self.measure());
-            if let Err(fault) = trimmed {
-                tracing::error!(fault = %Chain(&fault), "the log cannot be trimmed");
+            match trimmed {
+                Ok(()) => {}
+                Err(Fault::LeaseLost(_)) => return,
+                Err(fault) => {
+                    tracing::error!(fault = %Chain(&fault), "the log cannot be trimmed");
+                }
             }
         }
     }
@@ -70,11 +81,12 @@ impl Retention {
         loop {
             let flow = FlowId::from_uuid(self.store.ids().uuid_v7(self.clock.now()));
             let cause = Cause::new(Actor::Service(Service::Relay), flow);
-            let command = self.command;
+            let (command, lease) = (self.command, self.lease.clone());
             // Between two batches others have their turn: each waits in the queue anew.
             let trimmed = self
                 .store
                 .write(LaneKey::ZERO, Class::Internal, cause, move |ctx| {
+                    ctx.holding(&lease)?;
                     trim_log(ctx, command)
                 })
                 .await?;

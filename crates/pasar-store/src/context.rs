@@ -26,6 +26,10 @@ pub(crate) struct Pending {
     pub(crate) events: Vec<FeedEvent>,
     pub(crate) earliest_timer: Option<Timestamp>,
     pub(crate) effects: Vec<NewEffect>,
+    /// Other processes may have the database open.
+    pub(crate) shared: bool,
+    /// Something that they have to hear of, whatever it is.
+    pub(crate) for_others: bool,
     /// What commands announce, in their order.
     pub(crate) announced: Vec<Announcement>,
 }
@@ -55,6 +59,7 @@ impl Pending {
         !self.events.is_empty()
             || !self.announced.is_empty()
             || !self.effects.is_empty()
+            || self.for_others
             || self.earliest_timer.is_some()
     }
 
@@ -116,6 +121,17 @@ impl<'g> Context<'g> {
     /// committed, in the order of commits; nothing if the command is taken back.
     pub fn announce(&mut self, announcement: Announcement) {
         self.pending.announced.push(announcement);
+    }
+
+    /// Whether other processes may have this database open.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.pending.shared
+    }
+
+    /// Makes them hear of this commit, though it tells no event and wakes no timer or effect.
+    pub const fn tell_others(&mut self) {
+        self.pending.for_others = true;
     }
 
     pub(crate) fn enter(&mut self, cause: Cause) {

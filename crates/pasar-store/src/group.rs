@@ -201,7 +201,10 @@ impl Writer {
     fn pass(&self, jobs: &mut [Box<dyn Job>], run: Run) -> Result<Pass, Fault> {
         let now = self.clock.now();
         self.connection.begin_write(self.lane)?;
-        let mut pending = Pending::default();
+        let mut pending = Pending {
+            shared: self.shared,
+            ..Pending::default()
+        };
         let mut results = Vec::with_capacity(jobs.len());
         for (at, job) in jobs.iter_mut().enumerate() {
             let job = job.as_mut();

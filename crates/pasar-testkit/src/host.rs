@@ -24,7 +24,7 @@ pub struct TestHost {
     watched: Mutex<Vec<(Service, &'static [Migration])>>,
     parked_expected: bool,
     /// The last, so that what is in it is closed before.
-    _folder: Folder,
+    _folder: Arc<Folder>,
 }
 
 const SEED: u64 = 1;
@@ -35,20 +35,39 @@ impl TestHost {
     /// If there is no temporary folder.
     #[must_use]
     pub fn new() -> Self {
-        let folder = Folder::new();
+        let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(SEED));
+        let keyring = Keyring::ephemeral(&*ids);
+        Self::on(Arc::new(Folder::new()), keyring, ids, false)
+    }
+
+    /// Instances of a service on the same data, each with a clock of its own: one whose clock stands still is as
+    /// good as stopped.
+    ///
+    /// # Panics
+    /// If there is no temporary folder.
+    #[must_use]
+    pub fn several<const N: usize>() -> [Self; N] {
+        let folder = Arc::new(Folder::new());
+        let keyring = Keyring::ephemeral(&SeededIds::new(SEED));
+        std::array::from_fn(|n| {
+            let ids = Arc::new(SeededIds::new(SEED + n as u64));
+            Self::on(Arc::clone(&folder), keyring.clone(), ids, true)
+        })
+    }
+
+    fn on(folder: Arc<Folder>, keyring: Keyring, ids: Arc<dyn Ids>, shared: bool) -> Self {
         let clock = Arc::new(ManualClock::default());
         let sleeper = Arc::new(ManualSleeper::new(Arc::clone(&clock)));
-        let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(SEED));
         let tasks = Tasks::new();
         let host = Host {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            keyring: Keyring::ephemeral(&*ids),
+            keyring,
             ids,
             sleeper: Arc::clone(&sleeper) as _,
             health: Health::new(tasks.clone()),
             tasks,
             data: folder.path().to_owned(),
-            shared: false,
+            shared,
             databases: folder.databases(),
             public_url: PUBLIC_URL.to_owned(),
         };

@@ -88,20 +88,31 @@ impl Counter {
     }
 
     pub(crate) async fn open_with(config: Config) -> Self {
-        let inventory = FakeFeed::new(Service::Inventory);
-        let here = LocationChanged {
-            location_id: here(),
-            name: "Kemang".to_owned(),
-            time_zone: "Asia/Jakarta".to_owned(),
-            cut_off_minutes: 240,
-            currency: Currency::IDR,
-            starts_unpaid: false,
-            is_default: true,
-        };
-        inventory.push(&format!("location:{}", here.location_id), 1, &here);
-        inventory.push("product:tea", 1, &product("tea", TEA));
         let payments = FakeFeed::new(Service::Payments);
-        let host = TestHost::new();
+        Self::open_on(TestHost::new(), menu(), payments, config).await
+    }
+
+    /// Two instances; the first has the duty.
+    pub(crate) async fn open_two() -> [Self; 2] {
+        let [first, second] = TestHost::several();
+        let first = Self::open_on(
+            first,
+            menu(),
+            FakeFeed::new(Service::Payments),
+            Config::default(),
+        )
+        .await;
+        let (inventory, payments) = (first.inventory.clone(), first.payments.clone());
+        let second = Self::open_on(second, inventory, payments, Config::default()).await;
+        [first, second]
+    }
+
+    async fn open_on(
+        host: TestHost,
+        inventory: FakeFeed,
+        payments: FakeFeed,
+        config: Config,
+    ) -> Self {
         host.watch(Service::Orders, MIGRATIONS);
         let feeds = feeds(&inventory, &payments);
         let (client, store) = start(&host, &feeds, config).await;
@@ -290,6 +301,23 @@ impl Counter {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// What inventory tells of the location and of tea.
+fn menu() -> FakeFeed {
+    let inventory = FakeFeed::new(Service::Inventory);
+    let here = LocationChanged {
+        location_id: here(),
+        name: "Kemang".to_owned(),
+        time_zone: "Asia/Jakarta".to_owned(),
+        cut_off_minutes: 240,
+        currency: Currency::IDR,
+        starts_unpaid: false,
+        is_default: true,
+    };
+    inventory.push(&format!("location:{}", here.location_id), 1, &here);
+    inventory.push("product:tea", 1, &product("tea", TEA));
+    inventory
 }
 
 pub(crate) fn feeds(inventory: &FakeFeed, payments: &FakeFeed) -> Feeds {

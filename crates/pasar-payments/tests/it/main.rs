@@ -6,6 +6,7 @@ mod api;
 mod cash;
 mod fake_provider;
 mod http_provider;
+mod instances;
 mod notices;
 mod properties;
 mod races;

@@ -91,9 +91,27 @@ impl System {
     pub(crate) fn start() -> Self {
         let test = TestHost::new();
         let orders = FakeFeed::on_clock(Service::Orders, Arc::clone(&test.clock) as _);
+        Self::start_on(test, orders, Arc::default())
+    }
+
+    /// Two instances, with one provider; the first is on duty.
+    pub(crate) async fn two() -> [Self; 2] {
+        let [first, second] = TestHost::several();
+        let orders = FakeFeed::on_clock(Service::Orders, Arc::clone(&first.clock) as _);
+        let first = Self::start_on(first, orders.clone(), Arc::default());
+        soon("a duty", async {
+            while first.store.lease("background").await.unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let second = Self::start_on(second, orders, Arc::clone(&first.provider));
+        [first, second]
+    }
+
+    fn start_on(test: TestHost, orders: FakeFeed, provider: Arc<FakeProvider>) -> Self {
         let store = pasar_payments::open(&test.host).unwrap();
         test.watch(Service::Payments, MIGRATIONS);
-        let provider = Arc::new(FakeProvider::default());
         let config = Config::default();
         let running = run(&test, &store, &orders, &provider, &config);
         Self {

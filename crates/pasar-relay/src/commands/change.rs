@@ -4,7 +4,10 @@ use pasar_contracts::event::Event;
 use pasar_store::{context::Context, fault::Fault};
 use pasar_types::id::SubscriptionId;
 
-use crate::{subscription::Stored, tables::subscriptions};
+use crate::{
+    subscription::Stored,
+    tables::{nudges, subscriptions},
+};
 
 /// What became of a subscription that is asked to be in some state.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,7 @@ pub(crate) fn store<E: Event>(
     stored.version += 1;
     stored.keyversion += 1;
     subscriptions::update(ctx, stored)?;
+    nudges::nudge(ctx, stored.id)?;
     ctx.emit(&stored.id.to_string(), stored.keyversion, event)
 }
 

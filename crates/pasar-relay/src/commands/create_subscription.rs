@@ -10,7 +10,7 @@ use pasar_store::{context::Context, fault::Fault, tx::Tx};
 use crate::{
     secrets::Secrets,
     subscription::{Spec, Stored},
-    tables::{messages, progress, subscriptions},
+    tables::{messages, nudges, progress, subscriptions},
     vault::Vault,
 };
 
@@ -74,6 +74,7 @@ pub fn create_subscription(
         subscription_id: id,
         kind: stored.kind_name().to_owned(),
     };
+    nudges::nudge(ctx, id)?;
     ctx.emit(&id.to_string(), 1, &event)?;
     Ok(Outcome::Created(Box::new(stored)))
 }

@@ -4,7 +4,7 @@ use pasar_contracts::events::relay::SubscriptionDeleted;
 use pasar_store::{context::Context, fault::Fault};
 use pasar_types::id::SubscriptionId;
 
-use crate::tables::{dead_letters, progress, replays, retries, subscriptions};
+use crate::tables::{dead_letters, nudges, progress, replays, retries, subscriptions};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeleteSubscription {
@@ -43,6 +43,7 @@ pub fn delete_subscription(
     let event = SubscriptionDeleted {
         subscription_id: id,
     };
+    nudges::nudge(ctx, id)?;
     ctx.emit(&id.to_string(), stored.keyversion + 1, &event)?;
     Ok(Outcome::Deleted)
 }

@@ -84,7 +84,7 @@ pub(crate) struct Courier {
 
 struct Recording {
     command: Arc<RecordDeliveries>,
-    /// `None` if the store is closed.
+    /// `None` if the store is closed or another instance delivers.
     answer: BoxFuture<'static, Option<Recorded>>,
 }
 

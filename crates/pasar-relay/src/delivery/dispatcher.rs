@@ -63,16 +63,19 @@ pub(super) async fn keep_watermark(shared: Arc<Shared>) {
             _ = ticks.tick() => {}
             () = shared.tasks.draining() => {}
         }
+        let lease = shared.lease.clone();
         let raised = shared.board.raise(|level| {
             shared
                 .store
                 .write(LaneKey::ZERO, Class::Internal, shared.cause(), move |ctx| {
+                    ctx.holding(&lease)?;
                     progress::raise_watermark(ctx, level)
                 })
         });
         if let Some((level, answer)) = raised {
             match answer.await {
                 Ok(()) => shared.board.raised(level),
+                Err(Fault::LeaseLost(_)) => return,
                 Err(fault) => {
                     tracing::error!(fault = %Chain(&fault), "the watermark cannot be written");
                 }

@@ -75,7 +75,11 @@ impl Cursor {
     /// Goes on from another place.
     pub(crate) fn go_to(&mut self, start: Start) -> Result<(), Fault> {
         let log = self.live.log();
-        let head = log.head();
+        let mut head = log.head();
+        // What it was told by another instance may not have been heard of here.
+        if matches!(start, Start::Now | Start::Position(_)) {
+            head = log.look()?;
+        }
         self.gap = None;
         self.after = match start {
             Start::Now => head,

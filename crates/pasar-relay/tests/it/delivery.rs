@@ -5,6 +5,7 @@ pub(crate) mod bench;
 mod double;
 mod encoded_once;
 mod failures;
+mod instances;
 mod ordering;
 mod pace;
 mod places;

@@ -92,7 +92,7 @@ impl Courier {
     /// What was recorded is resolved.
     pub(super) fn take_recorded(&mut self, recorded: Option<Recorded>) {
         let (Some(recording), Some(recorded)) = (self.recording.take(), recorded) else {
-            // The store is closed: the process ends.
+            // The store is closed, or another instance delivers: this one ends.
             self.close();
             self.desk.count(false);
             return;
@@ -166,12 +166,15 @@ impl Courier {
 }
 
 fn submit(shared: &Shared, command: &Arc<RecordDeliveries>) -> Answer<Recorded> {
-    let command = Arc::clone(command);
+    let (command, lease) = (Arc::clone(command), shared.lease.clone());
     shared.store.write(
         lane(command.id),
         Class::Internal,
         shared.cause(),
-        move |ctx| record_deliveries(ctx, &command),
+        move |ctx| {
+            ctx.holding(&lease)?;
+            record_deliveries(ctx, &command)
+        },
     )
 }
 
@@ -186,7 +189,7 @@ fn until_recorded(
         loop {
             match answer.await {
                 Ok(recorded) => return Some(recorded),
-                Err(Fault::Closed) => return None,
+                Err(Fault::Closed | Fault::LeaseLost(_)) => return None,
                 Err(fault) => {
                     tracing::error!(subscription = %command.id,
                         fault = %pasar_chassis::problem::Chain(&fault), "deliveries cannot be recorded");

@@ -125,11 +125,12 @@ impl Courier {
             filter: Arc::new(self.spec.filter.clone()),
             ordering: self.spec.ordering,
         };
-        let cause = self.shared.cause();
+        let (cause, lease) = (self.shared.cause(), self.shared.lease.clone());
         let answer =
             self.shared
                 .store
                 .write(lane(self.desk.id), Class::Internal, cause, move |ctx| {
+                    ctx.holding(&lease)?;
                     continue_replay(ctx, &command)
                 });
         let id = self.desk.id;

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use pasar_chassis::duty::Duty;
 use pasar_contracts::{
     api::relay::{Attempt, DeadLetter, ReplayInput, Subscription, SubscriptionState},
     event::Service,
@@ -47,6 +48,7 @@ pub(crate) struct Bench {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) deliveries: Deliveries,
+    pub(crate) duty: Duty,
     vault: Vault,
 }
 
@@ -67,6 +69,14 @@ impl Bench {
         Self::begin(TestHost::new(), Config::default(), kinds)
     }
 
+    /// Two instances; the first is on duty.
+    pub(crate) async fn two() -> [Self; 2] {
+        let [first, second] = TestHost::several();
+        let first = Self::begin(first, Config::default(), KINDS);
+        first.until("on duty", |bench| bench.duty.is_on()).await;
+        [first, Self::begin(second, Config::default(), KINDS)]
+    }
+
     fn begin(host: TestHost, config: Config, kinds: Kinds) -> Self {
         let vault = Vault {
             keyring: host.host.keyring.clone(),
@@ -74,20 +84,28 @@ impl Bench {
         };
         let store = host.host.open_store(Service::Relay, MIGRATIONS).unwrap();
         let log = Log::open(store.clone()).unwrap();
+        log.hear_others(&host.host.tasks);
+        let duty = Duty::start(&host.host, &store);
         let network = Network {
             guard: Guard::open(),
             connect_timeout: Duration::from_secs(1),
             attempt_timeout: Duration::from_secs(1),
             tasks: host.host.tasks.clone(),
         };
-        let deliveries =
-            Deliveries::start(&host.host, log, &config, vault.clone(), network).unwrap();
-        retention::spawn(&host.host, store.clone(), deliveries.clone(), &config);
+        let deliveries = Deliveries::start(&host.host, &duty, log, &config, vault.clone(), network);
+        retention::spawn(
+            &host.host,
+            &duty,
+            store.clone(),
+            deliveries.clone(),
+            &config,
+        );
         Self {
             host,
             config,
             store,
             deliveries,
+            duty,
             vault,
         }
     }
@@ -110,9 +128,10 @@ impl Bench {
             config,
             store,
             deliveries,
+            duty,
             vault,
         } = self;
-        drop(deliveries);
+        drop((deliveries, duty));
         store.close();
         drop(store);
         host.restart();

@@ -27,6 +27,30 @@ async fn a_message_comes_as_an_event_with_its_position_and_type() {
 }
 
 #[tokio::test]
+async fn a_stream_of_one_instance_tells_what_was_sent_to_another_and_is_resumed_there() {
+    let [first, second] = System::two().await;
+    let mut stream = second.listen("/v1/streams/client?format=data").await;
+    let mut last = String::new();
+    for number in 1..=20 {
+        let sender = if number % 3 == 0 { &second } else { &first };
+        sender.post(number).await;
+        // At once, before it has heard of it.
+        if number == 20 {
+            let mut resumed = second.resume("/v1/streams/client?format=data", "19").await;
+            assert_eq!(told(&resumed.next().await.unwrap()), (20, json!(20)));
+        }
+    }
+    for number in 1..=20 {
+        let event = stream.next().await.unwrap();
+        assert_eq!(told(&event), (number, json!(number)));
+        last = event.id.unwrap();
+    }
+    second.post(21).await;
+    let mut resumed = first.resume("/v1/streams/client?format=data", &last).await;
+    assert_eq!(told(&resumed.next().await.unwrap()), (21, json!(21)));
+}
+
+#[tokio::test]
 async fn only_the_wanted_topics_and_types_come() {
     let system = System::start().await;
     let mut stream = system

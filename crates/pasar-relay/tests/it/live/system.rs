@@ -54,6 +54,13 @@ impl System {
         Self::start_on(host, FakeFeed::new(Service::Orders), config).await
     }
 
+    /// Two instances of one relay on the same data.
+    pub(crate) async fn two() -> [Self; 2] {
+        let [first, second] = TestHost::several();
+        let begin = |host| Self::start_on(host, FakeFeed::new(Service::Orders), Config::default());
+        [begin(first).await, begin(second).await]
+    }
+
     async fn start_on(host: TestHost, orders: FakeFeed, config: Config) -> Self {
         let store = pasar_relay::open(&host.host).unwrap();
         let feeds = Feeds::from([(Service::Orders, orders.follow())]);
