@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    bench, check, config, dead_letters, flow, import, listen, replay, sandbox, send, subscriptions,
-    up, user,
+    bench, check, config, dead_letters, flow, health, import, listen, replay, sandbox, send,
+    subscriptions, up, user,
 };
 
 /// Pasar takes an order once and never loses it: stock and money settle exactly once.
@@ -38,6 +38,8 @@ enum Command {
     /// Look at messages that could not be delivered, and deliver them again
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Say whether the process on this machine is ready, by success or failure
+    Health(health::Args),
     /// Hold the services' databases against each other and name what is wrong
     Check(check::Args),
     /// Change accounts on this machine
@@ -69,6 +71,7 @@ impl Cli {
             Command::Import(args) => one_thread()?.block_on(import::run(args)),
             Command::Replay(args) => one_thread()?.block_on(replay::run(args)),
             Command::Flow(args) => one_thread()?.block_on(flow::run(args)),
+            Command::Health(args) => one_thread()?.block_on(health::run(args)),
             Command::Bench(bench) => one_thread()?.block_on(bench::run(bench)),
             Command::Send(args) => many_threads()?.block_on(send::run(args)),
             Command::Listen(args) => many_threads()?.block_on(listen::run(args)),

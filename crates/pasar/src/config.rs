@@ -21,6 +21,7 @@ const NOT_CONFIGURATION: &[&str] = &[
     "PASAR_DATA",
     "PASAR_KEY",
     "PASAR_KEYRING",
+    "PASAR_KEYRING_FILE",
     "PASAR_URL",
     "PASAR_WEBHOOK_SECRET",
 ];

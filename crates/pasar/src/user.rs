@@ -1,13 +1,13 @@
 //! `pasar user`: what an operator does to accounts on the machine itself, while nothing else runs.
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::ensure;
 use pasar_chassis::{host::Host, keyring::Keyring};
 use pasar_store::ids::SystemIds;
 use pasar_users::operator;
 
-use crate::{cli::Data, config::Config, lock::DataLock};
+use crate::{cli::Data, config::Config, keyring_text, lock::DataLock};
 
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -41,7 +41,7 @@ async fn reset_password(args: Reset) -> anyhow::Result<ExitCode> {
         data.display()
     );
     let _lock = DataLock::take(&data)?;
-    let environment = env::var("PASAR_KEYRING").ok();
+    let environment = keyring_text::given()?;
     let keyring = Keyring::open(&data, environment.as_deref(), &SystemIds::default())?;
     let host = Host::system(&data, keyring, "");
     let users = pasar_users::open(&host)?;

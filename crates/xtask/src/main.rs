@@ -9,6 +9,7 @@
 mod api;
 mod arrows;
 mod crash;
+mod deploy;
 mod fan_out;
 mod nchan;
 mod outages;
@@ -51,6 +52,8 @@ enum Chore {
     Planted(planted::Options),
     /// Measure live streams beside nginx with nchan
     Nchan(nchan::Options),
+    /// Check the files of deploy/ and the release workflow
+    Deploy,
     /// Try bad input at every route (schemathesis)
     Api,
     /// Start real brokers for tests, and stop them again
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::FanOut(options) => fan_out::run(&workspace, &options)?,
         Chore::Planted(options) => planted::run(&workspace, &options)?,
         Chore::Nchan(options) => nchan::run(&workspace, &options)?,
+        Chore::Deploy => deploy::run(&workspace)?,
         Chore::Api => api::run(&workspace)?,
         Chore::Servers(options) => servers::run(&workspace, &options)?,
         Chore::Docs => suites::write_docs(&workspace)?,

@@ -23,11 +23,20 @@ pub(crate) fn missing() -> Option<String> {
     (!works).then(|| "python3 with venv is not installed (Debian: python3-venv)".to_owned())
 }
 
-/// Makes the environment if it is not there or its requirements changed; gives its `bin` folder.
+/// The environment of the API's tests.
 pub(crate) fn environment(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let home = workspace.target().join("python");
-    let wanted = fs::read_to_string(workspace.root().join(REQUIREMENTS))
-        .with_context(|| format!("cannot read {REQUIREMENTS}"))?;
+    environment_of(workspace, "python", REQUIREMENTS)
+}
+
+/// Makes an environment if it is not there or its requirements changed; gives its `bin` folder.
+pub(crate) fn environment_of(
+    workspace: &Workspace,
+    name: &str,
+    requirements: &str,
+) -> anyhow::Result<PathBuf> {
+    let home = workspace.target().join(name);
+    let wanted = fs::read_to_string(workspace.root().join(requirements))
+        .with_context(|| format!("cannot read {requirements}"))?;
     let bin = home.join("bin");
     // Written last: an environment that was cut off half-way is made anew.
     let made_from = home.join("made-from.txt");
@@ -49,7 +58,7 @@ pub(crate) fn environment(workspace: &Workspace) -> anyhow::Result<PathBuf> {
                 "--quiet",
                 "--disable-pip-version-check",
             ])
-            .args(["--requirement", REQUIREMENTS]),
+            .args(["--requirement", requirements]),
     )?;
     fs::write(&made_from, wanted)?;
     Ok(bin)

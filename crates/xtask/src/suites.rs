@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    api, python, servers,
+    api, deploy, python, servers,
     tally::{self, Tally},
     tidy,
     workspace::{self, Workspace},
@@ -71,6 +71,10 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
         suite("stop", &mut || passed(brokers.stop(workspace)));
     }
     suite("alone", &mut || passed(alone(workspace)));
+    suite("deploy", &mut || match python::missing() {
+        Some(what) => Ok(Ending::LeftOut(what)),
+        None => passed(deploy::run(workspace)),
+    });
     suite("api", &mut || match (&program, python::missing()) {
         (_, Some(what)) => Ok(Ending::LeftOut(what)),
         (None, None) => anyhow::bail!("there is no program to try, as the build failed"),

@@ -29,8 +29,8 @@ const SKIPPED_FOLDERS: [&str; 5] = [
     "node_modules",
     "__pycache__",
 ];
-const TEXT_ENDINGS: [&str; 10] = [
-    "rs", "md", "toml", "sql", "py", "sh", "json", "yml", "snap", "csv",
+const TEXT_ENDINGS: [&str; 12] = [
+    "rs", "md", "toml", "sql", "py", "sh", "json", "yml", "yaml", "service", "snap", "csv",
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {

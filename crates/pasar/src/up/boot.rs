@@ -26,7 +26,7 @@ use pasar_store::{
 };
 use pasar_users::operator::{self, FirstAdmin};
 
-use crate::config::Config;
+use crate::{config::Config, keyring_text};
 
 /// A system that runs.
 pub(super) struct System {
@@ -51,7 +51,7 @@ impl System {
             ))
         })?;
         let url = config.public_url(listener.local_addr()?);
-        let environment = env::var("PASAR_KEYRING").ok();
+        let environment = keyring_text::given()?;
         let keyring = Keyring::open(data, environment.as_deref(), &SystemIds::default())?;
         let host = Host::system(data, keyring, &url);
         let metrics = Metrics::install(&host.tasks)?;
