@@ -11,7 +11,7 @@ mod prefer;
 
 pub use body::{BodyLimit, DEFAULT_BODY_LIMIT, read as read_body};
 pub use conditions::{IfMatch, IfNoneMatch, LastEventId};
-pub use idempotent::{Idempotent, idempotency_key};
+pub use idempotent::{Idempotent, Key, idempotency_key};
 pub use json::{Json, parse as parse_json};
 pub use params::{Path, Query};
 pub use prefer::{MAX_WAIT, Prefer};

@@ -1,21 +1,30 @@
-//! gRPC over HTTP/2 (its protocol document, "gRPC over HTTP2") as far as unary calls and server streams need
-//! it: messages are framed by five bytes, the outcome is a trailer. Messages are not compressed.
+//! gRPC over HTTP/2 (its protocol document, "gRPC over HTTP2"): unary methods and server streams as routes of
+//! axum, beside REST and with the same extractors. Messages are framed by five bytes, the outcome is a trailer.
+//! Messages are not compressed.
+
+mod deadline;
+mod frames;
+pub mod health;
+pub mod method;
+pub mod reflection;
+mod refusal;
 
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, TRANSFER_ENCODING},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use http_body::Frame;
-use http_body_util::{BodyExt, Limited, StreamBody};
-use pasar_contracts::problem::ProblemType;
+use http_body_util::StreamBody;
+use pasar_feed::tasks::Tasks;
 
-use crate::problem::Problem;
+pub use self::{
+    deadline::timeout,
+    frames::{PREFIX_BYTES, prefix, read},
+    refusal::{refusal, unrouted},
+};
 
 /// The outcome of a call; the numbers are the protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +34,7 @@ pub enum Code {
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     NotFound = 5,
+    AlreadyExists = 6,
     PermissionDenied = 7,
     ResourceExhausted = 8,
     FailedPrecondition = 9,
@@ -38,10 +48,8 @@ pub enum Code {
 pub const MEDIA_TYPE: &str = "application/grpc";
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// The name of the problem's type, for programs.
-const PROBLEM: HeaderName = HeaderName::from_static("pasar-problem");
-/// A flag, and the length of the message in four bytes.
-pub const PREFIX_BYTES: usize = 5;
+/// Characters of a message that are sent: metadata has narrow limits.
+const MAX_MESSAGE_CHARS: usize = 1_000;
 
 /// Whether a request, or an answer, speaks gRPC.
 #[must_use]
@@ -52,69 +60,46 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The one message of a request.
-pub async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
-    if !is_grpc(headers) {
-        return Err(Problem::new(ProblemType::UnsupportedMediaType)
-            .detail("this is a gRPC method: the body must be application/grpc"));
-    }
-    let whole = Limited::new(body, most + PREFIX_BYTES).collect().await;
-    let mut whole = whole
-        .map_err(|_| {
-            Problem::new(ProblemType::PayloadTooLarge)
-                .detail(format!("a message may have at most {most} bytes"))
-        })?
-        .to_bytes();
-    if whole.len() < PREFIX_BYTES {
-        return Err(malformed("the message is missing"));
-    }
-    if whole.get_u8() != 0 {
-        return Err(malformed("compressed messages are not accepted"));
-    }
-    let length = usize::try_from(whole.get_u32()).unwrap_or(usize::MAX);
-    if length != whole.len() {
-        return Err(malformed("expected exactly one message"));
-    }
-    Ok(whole)
-}
-
-fn malformed(detail: &'static str) -> Problem {
-    Problem::new(ProblemType::InvalidRequest).detail(detail)
-}
-
-/// What stands before a message of so many bytes.
-#[must_use]
-pub fn prefix(length: usize) -> [u8; PREFIX_BYTES] {
-    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-    [0, a, b, c, d]
-}
-
-/// Framed messages as they come, and how it ended.
+/// Framed messages as they come, and that it went well.
 pub fn stream(messages: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    with_end(messages, || trailers(Code::Ok, None))
+}
+
+/// The same, until the process drains: then the client is told to go on at another.
+pub fn stream_until_drain(
+    tasks: &Tasks,
+    messages: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response {
+    let draining = tasks.clone();
+    let messages = messages.take_until(async move { draining.draining().await });
+    stream_to_the_end(tasks, messages)
+}
+
+/// Messages until there are no more. If the process drains by then, the client is told to go on at another.
+fn stream_to_the_end(
+    tasks: &Tasks,
+    messages: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response {
+    let tasks = tasks.clone();
+    with_end(messages, move || {
+        if tasks.is_draining() {
+            trailers(Code::Unavailable, Some("this process ends: call again"))
+        } else {
+            trailers(Code::Ok, None)
+        }
+    })
+}
+
+fn with_end(
+    messages: impl Stream<Item = Bytes> + Send + 'static,
+    end: impl FnOnce() -> HeaderMap + Send + 'static,
+) -> Response {
     let frames = messages.map(Frame::data);
-    let end = stream::once(async { Frame::trailers(trailers(Code::Ok, None)) });
+    let end = stream::once(async move { Frame::trailers(end()) });
     let frames = frames.chain(end).map(Ok::<_, std::convert::Infallible>);
     let mut response = Body::new(StreamBody::new(frames)).into_response();
     let kind = HeaderValue::from_static(MEDIA_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
-}
-
-/// A problem as the outcome of a call: there is no message, only the outcome.
-#[must_use]
-pub fn refusal(problem: Problem) -> Response {
-    let kind = problem.kind();
-    let body = problem.to_json();
-    let text = body["detail"].as_str().unwrap_or(kind.title());
-    let outcome = trailers(code(kind), Some(text));
-    let mut response = problem.into_response();
-    *response.status_mut() = StatusCode::OK;
-    *response.body_mut() = Body::empty();
-    let headers = response.headers_mut();
-    headers.remove(TRANSFER_ENCODING);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    headers.insert(PROBLEM, HeaderValue::from_static(kind.slug()));
-    headers.extend(outcome);
     response
 }
 
@@ -129,23 +114,10 @@ pub fn trailers(code: Code, message: Option<&str>) -> HeaderMap {
     trailers
 }
 
-const fn code(kind: ProblemType) -> Code {
-    match kind.status() {
-        400 | 413 | 414 | 415 | 422 | 431 => Code::InvalidArgument,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 | 405 => Code::Unimplemented,
-        409 => Code::Aborted,
-        412 => Code::FailedPrecondition,
-        429 => Code::ResourceExhausted,
-        408 | 504 => Code::DeadlineExceeded,
-        503 => Code::Unavailable,
-        _ => Code::Internal,
-    }
-}
-
 /// Percent-encodes what may not stand in a `grpc-message`.
 fn percent(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_MESSAGE_CHARS);
+    let text = end.map_or(text, |(end, _)| &text[..end]);
     text.bytes()
         .fold(String::with_capacity(text.len()), |mut out, byte| {
             match byte {
@@ -160,41 +132,6 @@ fn percent(text: &str) -> String {
 mod tests {
     use super::*;
 
-    async fn read_bytes(bytes: &'static [u8]) -> Result<Bytes, u16> {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/grpc+proto"),
-        );
-        read(&headers, Body::from(bytes), 4)
-            .await
-            .map_err(|problem| problem.status().as_u16())
-    }
-
-    #[tokio::test]
-    async fn exactly_one_message_is_read() {
-        assert_eq!(read_bytes(b"\0\0\0\0\x02ab").await.unwrap(), "ab");
-        assert_eq!(read_bytes(b"\0\0\0\0\0").await.unwrap(), "");
-        for bad in [&b""[..], b"\0\0\0", b"\x01\0\0\0\x01a", b"\0\0\0\0\x02a"] {
-            assert_eq!(read_bytes(bad).await, Err(400));
-        }
-        assert_eq!(read_bytes(b"\0\0\0\0\x05abcde").await, Err(413));
-    }
-
-    #[test]
-    fn a_problem_is_an_outcome_without_a_message() {
-        let problem = Problem::new(ProblemType::Forbidden).detail("nicht schön: 100%\n");
-        let answer = refusal(problem);
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["grpc-status"], "7");
-        assert_eq!(
-            answer.headers()["grpc-message"],
-            "nicht sch%C3%B6n: 100%25%0A"
-        );
-        assert_eq!(answer.headers()["pasar-problem"], "forbidden");
-        assert_eq!(answer.headers()["content-type"], "application/grpc");
-    }
-
     #[test]
     fn only_grpc_speaks_grpc() {
         for (kind, is) in [
@@ -208,5 +145,14 @@ mod tests {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             assert_eq!(is_grpc(&headers), is, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_message_is_ascii_and_of_bounded_length() {
+        assert_eq!(
+            percent("nicht schön: 100%\n"),
+            "nicht sch%C3%B6n: 100%25%0A"
+        );
+        assert_eq!(percent(&"é".repeat(5_000)).len(), 6 * MAX_MESSAGE_CHARS);
     }
 }

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use pasar_contracts::problem::ProblemType;
 use pasar_feed::tasks::Tasks;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::{problem::Problem, telemetry::Metrics};
 
@@ -36,6 +37,8 @@ pub struct Check {
 struct Inner {
     tasks: Tasks,
     booted: AtomicBool,
+    /// Moves with every report.
+    reports: watch::Sender<u64>,
     checks: Mutex<BTreeMap<&'static str, Report>>,
 }
 
@@ -51,6 +54,7 @@ impl Health {
         Self(Arc::new(Inner {
             tasks,
             booted: AtomicBool::new(false),
+            reports: watch::Sender::new(0),
             checks: Mutex::default(),
         }))
     }
@@ -69,6 +73,7 @@ impl Health {
     /// All services have started and the port is bound.
     pub fn booted(&self) {
         self.0.booted.store(true, Ordering::Release);
+        self.0.reports.send_modify(|reports| *reports += 1);
     }
 
     /// Ready: booted, not draining, and every check is ready.
@@ -82,6 +87,27 @@ impl Health {
                 .lock()
                 .values()
                 .any(|state| matches!(state, Report::Not(_)))
+    }
+
+    /// Resolves once it is ready, or is not; at once if that is how it stands. Nothing is ready once the
+    /// process drains.
+    pub async fn becomes(&self, ready: bool) {
+        let mut reports = self.0.reports.subscribe();
+        while self.is_ready() != ready {
+            if self.0.tasks.is_draining() {
+                return std::future::pending().await;
+            }
+            tokio::select! {
+                // The sender lives as long as this clone.
+                _ = reports.changed() => {}
+                () = self.0.tasks.draining() => {}
+            }
+        }
+    }
+
+    /// Resolves once the process drains.
+    pub async fn draining(&self) {
+        self.0.tasks.draining().await;
     }
 
     fn report(&self) -> Response {
@@ -125,6 +151,7 @@ impl Check {
 
     fn set(&self, state: Report) {
         self.health.0.checks.lock().insert(self.name, state);
+        self.health.0.reports.send_modify(|reports| *reports += 1);
     }
 }
 

@@ -12,7 +12,7 @@ use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use pasar_contracts::problem::ProblemType;
+use pasar_contracts::{grpc::InvalidField, problem::ProblemType};
 use pasar_store::fault::Fault;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -162,6 +162,12 @@ pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Ro
     router
         .fallback(async || Problem::new(ProblemType::NotFound))
         .method_not_allowed_fallback(async || Problem::new(ProblemType::MethodNotAllowed))
+}
+
+impl From<InvalidField> for Problem {
+    fn from(InvalidField { field, detail }: InvalidField) -> Self {
+        Self::invalid_field(field, detail)
+    }
 }
 
 impl From<Fault> for Problem {

@@ -1,187 +1,99 @@
-//! The messages of `proto/`, by hand: no compiler of them is needed to build. A test holds both together.
+//! The messages and services of `proto/`, a module a package. `generated/` is written from the definitions by a test
+//! of this crate: nothing is needed to build. Messages and API models are turned into each other here, so that REST and
+//! gRPC say the same.
 
-use prost::{Message as Prost, Oneof};
+pub mod descriptors;
+pub mod health;
+pub mod inventory;
+pub mod orders;
+pub mod payments;
+pub mod reflection;
+pub mod relay;
+pub mod types;
+pub mod users;
 
-/// `pasar.relay.v1.Relay`: the service's full name.
-pub const RELAY: &str = "pasar.relay.v1.Relay";
-/// The definition, for clients in other languages.
-pub const RELAY_PROTO: &str = include_str!("../proto/pasar/relay/v1/relay.proto");
+use std::{fmt::Display, str::FromStr};
 
-#[derive(Clone, PartialEq, Prost)]
-pub struct PublishRequest {
-    /// `client` if empty.
-    #[prost(string, tag = "1")]
-    pub topic: String,
-    /// `message` if empty.
-    #[prost(string, tag = "2")]
-    pub r#type: String,
-    #[prost(string, tag = "3")]
-    pub key: String,
-    /// Made if empty.
-    #[prost(string, tag = "4")]
-    pub id: String,
-    /// JSON text.
-    #[prost(bytes = "vec", tag = "5")]
-    pub data: Vec<u8>,
+/// A field of a message that cannot be read as what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidField {
+    /// Where: `lines[0].quantity`.
+    pub field: String,
+    /// What is expected instead.
+    pub detail: String,
 }
 
-#[derive(Clone, PartialEq, Prost)]
-pub struct PublishReply {
-    #[prost(string, tag = "1")]
-    pub id: String,
+/// A text that means something: an id, a SKU, a currency.
+pub fn parsed<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, InvalidField> {
+    text.parse().map_err(invalid(field))
 }
 
-#[derive(Clone, PartialEq, Prost)]
-pub struct SubscribeRequest {
-    #[prost(string, repeated, tag = "1")]
-    pub topics: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    pub types: Vec<String>,
-    #[prost(int64, optional, tag = "3")]
-    pub position: Option<i64>,
-    #[prost(bool, tag = "4")]
-    pub earliest: bool,
+/// The same where empty means absent.
+pub fn optional<T: FromStr<Err: Display>>(
+    field: &str,
+    text: &str,
+) -> Result<Option<T>, InvalidField> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        parsed(field, text).map(Some)
+    }
 }
 
-#[derive(Clone, PartialEq, Prost)]
-pub struct SubscribeReply {
-    #[prost(oneof = "Reply", tags = "1, 2, 3")]
-    pub reply: Option<Reply>,
+/// A text for people. Databases do not take the character U+0000.
+pub fn text(field: &str, text: String) -> Result<String, InvalidField> {
+    if text.contains('\0') {
+        return Err(invalid(field)("must not contain the character U+0000"));
+    }
+    Ok(text)
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are messages, and none is kept"
-)]
-#[derive(Clone, PartialEq, Oneof)]
-pub enum Reply {
-    #[prost(message, tag = "1")]
-    Message(Message),
-    #[prost(message, tag = "2")]
-    Gap(Gap),
-    /// Everything up to here was sent, or was not asked for.
-    #[prost(int64, tag = "3")]
-    Position(i64),
+/// The same where empty means absent.
+pub fn optional_text(field: &str, given: String) -> Result<Option<String>, InvalidField> {
+    text(field, given).map(|given| (!given.is_empty()).then_some(given))
 }
 
-#[derive(Clone, PartialEq, Prost)]
-pub struct Message {
-    #[prost(int64, tag = "1")]
-    pub position: i64,
-    #[prost(string, tag = "2")]
-    pub topic: String,
-    #[prost(string, tag = "3")]
-    pub id: String,
-    #[prost(string, tag = "4")]
-    pub r#type: String,
-    #[prost(string, tag = "5")]
-    pub source: String,
-    #[prost(string, tag = "6")]
-    pub subject: String,
-    #[prost(string, tag = "7")]
-    pub key: String,
-    #[prost(string, tag = "8")]
-    pub time: String,
-    #[prost(string, tag = "9")]
-    pub flow: String,
-    /// Empty for JSON.
-    #[prost(string, tag = "10")]
-    pub content_type: String,
-    #[prost(bytes = "bytes", tag = "11")]
-    pub data: prost::bytes::Bytes,
+/// How many rows a page may have; absent if 0. What no page has is refused where pages are cut.
+#[must_use]
+pub fn limit(rows: u32) -> Option<u16> {
+    (rows != 0).then(|| u16::try_from(rows).unwrap_or(u16::MAX))
 }
 
-#[derive(Clone, PartialEq, Prost)]
-pub struct Gap {
-    #[prost(int64, tag = "1")]
-    pub after: i64,
-    #[prost(int64, tag = "2")]
-    pub upto: i64,
+fn invalid<E: Display>(field: &str) -> impl FnOnce(E) -> InvalidField {
+    move |error| InvalidField {
+        field: field.to_owned(),
+        detail: error.to_string(),
+    }
+}
+
+fn missing(field: &str) -> InvalidField {
+    invalid(field)("expected a value")
 }
 
 #[cfg(test)]
 mod tests {
+    use pasar_types::{id::OrderId, sku::Sku};
+
     use super::*;
 
-    /// `tag name: type` of each field of a message of the definition, sorted.
-    fn defined(message: &str) -> Vec<String> {
-        let begin = format!("message {message} {{");
-        let (_, rest) = RELAY_PROTO.split_once(&begin).expect("it is defined");
-        let (body, _) = rest.split_once("\n}").expect("it ends");
-        let mut fields: Vec<_> = body.lines().filter_map(defined_field).collect();
-        fields.sort();
-        fields
-    }
-
-    fn defined_field(line: &str) -> Option<String> {
-        let line = line.trim();
-        let (field, tag) = line.strip_suffix(';')?.split_once(" = ")?;
-        let (kind, name) = field.rsplit_once(' ')?;
-        Some(format!("{tag} {name}: {kind}"))
-    }
-
-    /// The same of the structs of this file, by their attributes.
-    fn written(kind: &str, name: &str) -> Vec<String> {
-        let source = include_str!("grpc.rs");
-        let begin = format!("pub {kind} {name} {{");
-        let (_, rest) = source.split_once(&begin).expect("it is written");
-        let (body, _) = rest.split_once("\n}").expect("it ends");
-        let lines: Vec<_> = body.lines().map(str::trim).collect();
-        let mut fields: Vec<_> = lines.windows(2).filter_map(written_field).collect();
-        fields.sort();
-        fields
-    }
-
-    fn written_field(lines: &[&str]) -> Option<String> {
-        let attribute = lines[0].strip_prefix("#[prost(")?.strip_suffix(")]")?;
-        let (kind, tag) = attribute.split_once(", tag = ")?;
-        let tag = tag.trim_matches('"');
-        let name = lines[1]
-            .trim_start_matches("pub ")
-            .trim_start_matches("r#")
-            .split([':', '('])
-            .next()?
-            .to_lowercase();
-        let kind = match kind {
-            "string, repeated" => "repeated string".to_owned(),
-            "int64, optional" => "optional int64".to_owned(),
-            "bytes = \"vec\"" | "bytes = \"bytes\"" => "bytes".to_owned(),
-            "message" => format!("{}{}", name[..1].to_uppercase(), &name[1..]),
-            plain => plain.to_owned(),
-        };
-        Some(format!("{tag} {name}: {kind}"))
+    #[test]
+    fn empty_means_absent_only_where_it_may() {
+        assert_eq!(optional::<Sku>("sku", ""), Ok(None));
+        assert!(parsed::<Sku>("sku", "").is_err());
+        let wrong = optional::<OrderId>("id", "ord_1").unwrap_err();
+        assert_eq!(wrong.field, "id");
+        assert!(wrong.detail.contains("ord_"), "{wrong:?}");
     }
 
     #[test]
-    fn the_messages_are_those_of_the_definition() {
-        for name in [
-            "PublishRequest",
-            "PublishReply",
-            "SubscribeRequest",
-            "Message",
-            "Gap",
-        ] {
-            let fields = written("struct", name);
-            assert!(!fields.is_empty());
-            assert_eq!(fields, defined(name), "{name}");
-        }
-        assert_eq!(written("enum", "Reply"), defined("SubscribeReply"));
-        assert!(RELAY_PROTO.contains("package pasar.relay.v1;"));
+    fn a_text_holds_what_databases_take() {
+        assert!(optional_text("note", "a\0b".to_owned()).is_err());
+        assert_eq!(optional_text("note", String::new()), Ok(None));
     }
 
     #[test]
-    fn a_reply_reads_back_as_it_was_written() {
-        let reply = SubscribeReply {
-            reply: Some(Reply::Message(Message {
-                position: 7,
-                topic: "client".to_owned(),
-                data: "\"halo\"".into(),
-                ..Message::default()
-            })),
-        };
-        let bytes = reply.encode_to_vec();
-        // Field 1 of the reply, then field 1 of the message: 7.
-        assert_eq!(bytes[..4], [0x0a, 18, 0x08, 7]);
-        assert_eq!(SubscribeReply::decode(&bytes[..]), Ok(reply));
+    fn a_limit_beyond_all_pages_is_not_cut_to_one_that_fits() {
+        assert_eq!(limit(0), None);
+        assert_eq!(limit(70_000), Some(u16::MAX));
     }
 }

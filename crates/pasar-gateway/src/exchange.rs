@@ -63,7 +63,7 @@ struct Exchange<'g> {
 /// Where passwords are tried and accounts made.
 const LOGIN_PATHS: [&str; 2] = ["/v1/auth/login", "/v1/auth/register"];
 /// Asked by machines that must always get an answer.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/grpc.health.v1.Health/Check"];
 
 impl Gateway {
     pub(crate) async fn answer(
@@ -99,8 +99,8 @@ impl Gateway {
             Ok(response) if !is_grpc || response.status().is_success() => {
                 answer::as_problem(response)
             }
-            Ok(response) => grpc::refusal(Problem::new(answer::kind(response.status()))),
-            Err(problem) if is_grpc => grpc::refusal(problem),
+            Ok(response) => grpc::unrouted(Problem::new(answer::kind(response.status()))),
+            Err(problem) if is_grpc => grpc::unrouted(problem),
             Err(problem) => problem.into_response(),
         };
         let response = if exchange.takes_gzip {
@@ -278,9 +278,12 @@ impl Gateway {
 
     /// Calls the service, for as long as a request may take. Whatever happens in it, there is an answer.
     async fn call(&self, target: &Target, request: Request<Body>) -> Result<Response, Problem> {
+        // A caller of gRPC may be less patient.
+        let asked = grpc::timeout(request.headers()).unwrap_or(self.request_timeout);
+        let patience = asked.min(self.request_timeout);
         let mut router = target.router.clone();
         let called = AssertUnwindSafe(router.call(request)).catch_unwind();
-        match tokio::time::timeout(self.request_timeout, called).await {
+        match tokio::time::timeout(patience, called).await {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Err(_)) => {
                 self.meters.panics.increment(1);

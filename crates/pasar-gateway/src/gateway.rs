@@ -99,7 +99,11 @@ pub async fn start(
     for (service, running) in &services {
         document.add(*service, &running.openapi)?;
     }
-    let pages = pages::router(host, &config, metrics, &document)?;
+    let grpc: Vec<_> = services
+        .iter()
+        .flat_map(|(_, running)| running.grpc.iter().copied())
+        .collect();
+    let pages = pages::router(host, &config, metrics, &document, &grpc)?;
     let mut targets = services;
     targets.push((Service::Gateway, pages));
     let gateway = Arc::new(Gateway::new(

@@ -20,12 +20,14 @@ use http::{
     },
 };
 use pasar_chassis::{
+    grpc,
     host::Host,
     openapi::base,
     problem::with_fallbacks,
     service::{BootError, Running},
     telemetry::Metrics,
 };
+use pasar_contracts::grpc::{health::HEALTH, reflection::REFLECTION};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use utoipa::openapi::OpenApi;
@@ -77,6 +79,7 @@ pub(crate) fn router(
     config: &Config,
     metrics: Metrics,
     document: &Document,
+    services: &[&str],
 ) -> Result<Running, BootError> {
     let json = document.to_json()?.to_string();
     let pages = Pages {
@@ -100,10 +103,14 @@ pub(crate) fn router(
         probes: pasar_chassis::health::router(host.health.clone(), metrics),
     };
     let (router, openapi) = operations().split_for_parts();
+    let router = router
+        .with_state(Arc::new(pages))
+        .merge(grpc::health::router(host, services))
+        .merge(grpc::reflection::router(host, services));
     Ok(Running {
-        router: with_fallbacks(router.with_state(Arc::new(pages))),
+        router: with_fallbacks(router),
         openapi,
-        grpc: &[],
+        grpc: &[HEALTH, REFLECTION],
     })
 }
 

@@ -1,5 +1,6 @@
-//! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
+//! The service over REST and gRPC: decode, call, encode. It decides nothing but who may ask.
 
+mod grpc;
 mod import_rows;
 mod locations;
 mod products;
@@ -7,7 +8,7 @@ mod stock;
 
 use axum::{Router, extract::FromRequestParts};
 use http::request::Parts;
-use pasar_chassis::{identity::Identity, openapi, problem::Problem};
+use pasar_chassis::{host::Host, identity::Identity, openapi, problem::Problem};
 use pasar_contracts::{api::users::Role, problem::ProblemType};
 use pasar_store::{fault::Fault, store::Store};
 use pasar_types::id::LocationId;
@@ -31,14 +32,16 @@ struct StaffOnly;
 struct AdminOnly;
 
 /// All routes with their document.
-pub(crate) fn routes(api: Api) -> (Router, OpenApi) {
+pub(crate) fn routes(host: &Host, api: Api) -> (Router, OpenApi) {
     let base = openapi::base("inventory", "Products, stock and locations.");
-    OpenApiRouter::with_openapi(base)
+    let calls = grpc::routes(host, api.clone());
+    let (rest, document) = OpenApiRouter::with_openapi(base)
         .merge(locations::routes())
         .merge(products::routes())
         .merge(stock::routes())
         .with_state(api)
-        .split_for_parts()
+        .split_for_parts();
+    (rest.merge(calls), document)
 }
 
 impl Api {

@@ -26,7 +26,7 @@ use pasar_chassis::{
     service::{self, BootError, Running},
     timers as due,
 };
-use pasar_contracts::event::Service;
+use pasar_contracts::{event::Service, grpc::inventory::INVENTORY};
 use pasar_feed::follow::Feeds;
 use pasar_store::{
     cause::{Actor, Cause},
@@ -86,13 +86,16 @@ pub async fn start(
     );
     let worker = Arc::new(ExpiryWorker::new(host, store.clone(), orders, follower));
     effects::spawn(host, &duty, store.clone(), worker, expiry::MOST_IN_FLIGHT);
-    let (router, openapi) = api::routes(Api {
-        store,
-        default_location,
-    });
+    let (router, openapi) = api::routes(
+        host,
+        Api {
+            store,
+            default_location,
+        },
+    );
     Ok(Running {
         router,
         openapi,
-        grpc: &[],
+        grpc: &[INVENTORY],
     })
 }

@@ -1,6 +1,7 @@
-//! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
+//! The service over REST and gRPC: decode, call, encode. It decides nothing but who may ask.
 
 mod board;
+mod grpc;
 mod list;
 mod moves;
 mod place;
@@ -60,7 +61,8 @@ pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
         "orders",
         "Orders: placed, watched, made, called and collected.",
     );
-    OpenApiRouter::with_openapi(base)
+    let calls = grpc::routes(&api);
+    let (rest, document) = OpenApiRouter::with_openapi(base)
         .merge(place::routes())
         .merge(list::routes())
         .merge(read::routes())
@@ -69,7 +71,8 @@ pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
         .merge(watched::routes())
         .merge(board::routes())
         .with_state(api)
-        .split_for_parts()
+        .split_for_parts();
+    (rest.merge(calls), document)
 }
 
 impl Api {

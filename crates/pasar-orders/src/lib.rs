@@ -31,7 +31,7 @@ use pasar_chassis::{
     service::{self, BootError, Running},
     timers as due,
 };
-use pasar_contracts::event::Service;
+use pasar_contracts::{event::Service, grpc::orders::ORDERS};
 use pasar_feed::{follow::Feeds, follower::Follower, tail::Tail};
 use pasar_store::store::{Migration, OpenError, Store};
 
@@ -116,7 +116,7 @@ pub async fn start(
     Ok(Running {
         router,
         openapi,
-        grpc: &[],
+        grpc: &[ORDERS],
     })
 }
 

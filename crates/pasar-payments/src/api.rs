@@ -1,11 +1,12 @@
 //! The service's routes: decode, call, encode. They decide nothing.
 
 mod actions;
+mod grpc;
 mod http;
 mod webhooks;
 
 use axum::Router;
-use pasar_chassis::openapi;
+use pasar_chassis::{host::Host, openapi};
 use pasar_store::store::Store;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,7 +23,7 @@ pub(crate) struct Api {
 pub(crate) const TAG: &str = "payments";
 
 /// The routes and what they promise. The sandbox's are there when it is.
-pub(crate) fn routes(api: Api) -> (Router, OpenApi) {
+pub(crate) fn routes(host: &Host, api: Api) -> (Router, OpenApi) {
     let base = openapi::base(
         TAG,
         "Where the money of each order stands, and the double-entry ledger. For staff.",
@@ -41,5 +42,7 @@ pub(crate) fn routes(api: Api) -> (Router, OpenApi) {
             actions::end_sandbox_action
         ));
     }
-    router.with_state(api).split_for_parts()
+    let calls = grpc::routes(host, api.clone());
+    let (rest, document) = router.with_state(api).split_for_parts();
+    (rest.merge(calls), document)
 }

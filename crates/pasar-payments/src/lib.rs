@@ -27,7 +27,7 @@ use pasar_chassis::{
     service::{self, BootError, Running},
     timers as timer_runner,
 };
-use pasar_contracts::event::Service;
+use pasar_contracts::{event::Service, grpc::payments::PAYMENTS};
 use pasar_feed::follow::Feeds;
 use pasar_store::store::{Migration, OpenError, Store};
 
@@ -91,10 +91,10 @@ pub fn start_with(
         |_, key| timers::lane(key),
         |ctx, kind, key, _| timers::fire(ctx, kind, key),
     );
-    let (router, openapi) = api::routes(Api { store, methods });
+    let (router, openapi) = api::routes(host, Api { store, methods });
     Ok(Running {
         router,
         openapi,
-        grpc: &[],
+        grpc: &[PAYMENTS],
     })
 }

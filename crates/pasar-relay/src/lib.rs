@@ -98,6 +98,6 @@ pub async fn start(
     Ok(Running {
         router,
         openapi,
-        grpc: &[pasar_contracts::grpc::RELAY],
+        grpc: &[pasar_contracts::grpc::relay::RELAY],
     })
 }

@@ -149,7 +149,7 @@ impl Call {
         EventStream::new(response.into_body())
     }
 
-    fn arrive(mut self) -> (Router, Request<Body>) {
+    pub(crate) fn arrive(mut self) -> (Router, Request<Body>) {
         let clock = ManualClock::default();
         let arrival = Arrival::new(&clock, &*self.client.ids, self.request.headers());
         let extensions = self.request.extensions_mut();

@@ -9,6 +9,7 @@ pub mod client;
 pub mod ends;
 pub mod feed;
 pub mod fresh;
+pub mod grpc;
 pub mod host;
 pub mod identities;
 pub mod names;

@@ -1,9 +1,10 @@
-//! The service over HTTP: decode, call, encode. It decides nothing but who may ask.
+//! The service over REST and gRPC: decode, call, encode. It decides nothing but who may ask.
 
 mod api_keys;
 mod audit;
 mod auth;
 mod caller;
+mod grpc;
 mod internal;
 mod jwks;
 mod me;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::{HeaderName, header::CACHE_CONTROL};
 use pasar_chassis::{
+    host::Host,
     openapi,
     problem::{Chain, FieldError, Problem},
 };
@@ -46,7 +48,7 @@ type Shared = Arc<Api>;
 const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 
 /// All routes; the document leaves out the internal ones.
-pub(crate) fn routes(api: Api) -> (Router, OpenApi) {
+pub(crate) fn routes(host: &Host, api: Api) -> (Router, OpenApi) {
     let base = openapi::base("users", "Accounts, sessions, tokens and API keys.");
     let (public, document) = OpenApiRouter::with_openapi(base)
         .merge(auth::routes())
@@ -57,10 +59,10 @@ pub(crate) fn routes(api: Api) -> (Router, OpenApi) {
         .merge(audit::routes())
         .merge(jwks::routes())
         .split_for_parts();
-    (
-        public.merge(internal::routes()).with_state(Arc::new(api)),
-        document,
-    )
+    let api = Arc::new(api);
+    let calls = grpc::routes(host, Arc::clone(&api));
+    let rest = public.merge(internal::routes()).with_state(api);
+    (rest.merge(calls), document)
 }
 
 impl Api {

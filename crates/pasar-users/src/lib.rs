@@ -28,7 +28,7 @@ use pasar_chassis::{
     problem::Chain,
     service::{BootError, Running},
 };
-use pasar_contracts::event::Service;
+use pasar_contracts::{event::Service, grpc::users::USERS};
 use pasar_feed::follow::Feeds;
 use pasar_store::store::{Migration, OpenError, Store};
 
@@ -77,14 +77,17 @@ pub async fn start(
         refresh_tokens: RefreshTokens::new(&host.keyring),
         lives: config.lives(),
     };
-    let (router, openapi) = api::routes(Api {
-        store,
-        authentication,
-    });
+    let (router, openapi) = api::routes(
+        host,
+        Api {
+            store,
+            authentication,
+        },
+    );
     Ok(Running {
         router,
         openapi,
-        grpc: &[],
+        grpc: &[USERS],
     })
 }
 

@@ -36,6 +36,12 @@ enum Tags {
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl IfNoneMatch {
+    /// As a client sends it that has seen this version.
+    #[must_use]
+    pub fn version(version: i64) -> Self {
+        Self(Tags::Versions(vec![version]))
+    }
+
     /// Whether the client has this version already.
     #[must_use]
     pub fn names(&self, version: i64) -> bool {

@@ -1,16 +1,17 @@
 //! Calls that may be repeated without happening twice.
 
-use axum::extract::{FromRequest, Request};
-use http::{HeaderMap, HeaderName};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::{HeaderMap, HeaderName, Method, request::Parts};
 use pasar_contracts::problem::ProblemType;
 use pasar_store::idempotency::{Fingerprint, IdempotencyKey};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{body, json};
 use crate::problem::Problem;
 
 /// A JSON body with the client's key for it (IETF draft "The Idempotency-Key HTTP Header Field"; quoted
-/// or bare). The fingerprint covers method, path, query and the body's bytes.
+/// or bare). The fingerprint covers method, path, query and what the body says, however it is written: the same
+/// call over gRPC has the same one.
 #[derive(Clone, Debug)]
 pub struct Idempotent<T> {
     pub body: T,
@@ -18,9 +19,35 @@ pub struct Idempotent<T> {
     pub fingerprint: Fingerprint,
 }
 
+/// The client's key alone: a body that is no JSON comes beside it.
+#[derive(Clone, Debug)]
+pub struct Key(pub IdempotencyKey);
+
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Idempotent<T> {
+impl<T: Serialize> Idempotent<T> {
+    /// The call of a method on a target that says this.
+    pub fn new(method: &Method, target: &str, body: T, Key(key): Key) -> Result<Self, Problem> {
+        let said = serde_json::to_vec(&body)
+            .map_err(|error| Problem::defect(&format!("a body cannot be written: {error}")))?;
+        let fingerprint = Fingerprint::of(&[method.as_str().as_bytes(), target.as_bytes(), &said]);
+        Ok(Self {
+            body,
+            key,
+            fingerprint,
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        idempotency_key(&parts.headers).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Serialize, S: Send + Sync> FromRequest<S> for Idempotent<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -32,11 +59,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Idempotent<T> {
             readable?;
         }
         let target = uri.path_and_query().map_or("", |target| target.as_str());
-        Ok(Self {
-            body: json::parse(&body)?,
-            key,
-            fingerprint: Fingerprint::of(&[method.as_str().as_bytes(), target.as_bytes(), &body]),
-        })
+        Self::new(&method, target, json::parse(&body)?, Key(key))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod duty;
 mod effects;
+mod grpc_health;
 mod host;
 mod http;
 mod requests;

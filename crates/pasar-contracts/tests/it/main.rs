@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod asyncapi;
+mod generated;
 mod golden;
 mod samples;

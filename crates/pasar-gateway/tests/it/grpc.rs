@@ -19,6 +19,16 @@ use crate::support::{System, eventually};
 const SOON: Duration = Duration::from_secs(10);
 
 async fn call(system: &System, path: &str, credential: Option<&str>) -> Response<Incoming> {
+    let authorization = credential.map(|credential| format!("Bearer {credential}"));
+    let header = authorization.map(|value| ("authorization", value));
+    call_with(system, path, header).await
+}
+
+async fn call_with(
+    system: &System,
+    path: &str,
+    header: Option<(&str, String)>,
+) -> Response<Incoming> {
     let socket = TcpStream::connect(system.address).await.unwrap();
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
         .await
@@ -27,8 +37,8 @@ async fn call(system: &System, path: &str, credential: Option<&str>) -> Response
     let mut request = Request::post(system.url(path))
         .header("content-type", "application/grpc")
         .header("te", "trailers");
-    if let Some(credential) = credential {
-        request = request.header("authorization", format!("Bearer {credential}"));
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
     }
     let message = Full::new(Bytes::from_static(b"\0\0\0\0\x01x"));
     sender
@@ -85,6 +95,26 @@ async fn what_is_refused_says_so_as_grpc_does() {
     // Others are told as before.
     let response = system.get("/test.v1.Nobody/Ticks").await;
     assert_eq!(response.status(), 404);
+}
+
+/// A service that hangs does not keep its own callers' deadlines.
+#[tokio::test]
+async fn a_caller_that_is_less_patient_is_answered_by_its_own_deadline() {
+    let system = System::start().await;
+    let header = Some(("grpc-timeout", "50m".to_owned()));
+    let response = call_with(&system, "/test.v1.Orders/Held", header).await;
+    assert_eq!(response.headers()["grpc-status"], "4");
+    system.orders.release.notify_waiters();
+}
+
+#[tokio::test]
+async fn what_is_no_health_check_is_refused_by_the_gateway_itself() {
+    let system = System::start().await;
+    let mut response = call(&system, "/grpc.health.v1.Health/Watch", None).await;
+    assert_eq!(response.headers()["content-type"], "application/grpc");
+    let refused = response.headers().get("grpc-status").cloned();
+    assert_eq!(refused.unwrap(), "3", "the message is cut off");
+    assert!(response.body_mut().frame().await.is_none());
 }
 
 #[tokio::test]

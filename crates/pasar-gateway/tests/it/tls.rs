@@ -48,6 +48,19 @@ async fn https_is_served_and_the_certificate_is_read_again_on_a_hangup() {
     assert_eq!(response.version(), http::Version::HTTP_2, "by ALPN");
     assert!(response.headers().contains_key("strict-transport-security"));
 
+    let health = format!(
+        "https://old.example:{}/grpc.health.v1.Health/Check",
+        system.address.port()
+    );
+    let asked = client(folder.path(), &system, "old.example").post(health);
+    let asked = asked
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    let answer = asked.body(&b"\0\0\0\0\0"[..]).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/grpc");
+    // Field 1, and that it serves.
+    assert_eq!(answer.bytes().await.unwrap(), &b"\0\0\0\0\x02\x08\x01"[..]);
+
     let mut silent = TcpStream::connect(system.address).await.unwrap();
     assert!(
         raw::is_closed_within(&mut silent, Duration::from_secs(10)).await,

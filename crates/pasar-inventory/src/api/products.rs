@@ -21,7 +21,10 @@ use pasar_contracts::{
     },
     problem::ProblemType,
 };
-use pasar_store::lane::{Class, LaneKey};
+use pasar_store::{
+    cause::Cause,
+    lane::{Class, LaneKey},
+};
 use pasar_types::{id::LocationId, sku::Sku};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -71,23 +74,7 @@ async fn list_products(
     Query(query): Query<ProductsQuery>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let paging = PageQuery {
-        limit: query.limit,
-        cursor: query.cursor,
-    };
-    let limit = page::limit(&paging)?;
-    let filter = ProductFilter {
-        location: api.location(query.location).await?,
-        q: bounded("q", query.q)?,
-        category: bounded("category", query.category)?,
-        after: page::after(&paging)?.unwrap_or_default(),
-    };
-    let rows = api
-        .store
-        .read(move |tx| queries::products(tx, &filter, limit + 1))
-        .await?;
-    let page = page::cut(rows, limit, |product| product.sku.clone());
-    Ok(page::respond(page, &uri))
+    Ok(page::respond(api.products(query).await?, &uri))
 }
 
 /// One product, with what a location has of it
@@ -106,7 +93,7 @@ async fn get_product(
     Query(query): Query<LocationQuery>,
 ) -> Result<Response, Problem> {
     let location = api.location(query.location).await?;
-    product_as_it_stands(&api, &sku, location).await
+    api.product(&sku, location).await.map(tagged)
 }
 
 /// Create a product, or replace it
@@ -133,27 +120,8 @@ async fn put(
     if_match: IfMatch,
     Json(input): Json<ProductInput>,
 ) -> Result<Response, Problem> {
-    let details = ProductDetails::new(&input).map_err(Problem::invalid_fields)?;
-    let command = PutProduct {
-        sku: sku.clone(),
-        details,
-        if_match,
-    };
-    let outcome = api
-        .store
-        .write(LaneKey::ZERO, Class::New, cause, move |ctx| {
-            put_product(ctx, &command)
-        })
-        .await?;
-    let status = match outcome {
-        put_product::Outcome::Created => StatusCode::CREATED,
-        put_product::Outcome::Changed | put_product::Outcome::Unchanged => StatusCode::OK,
-        put_product::Outcome::VersionDiffers => {
-            return Err(Problem::new(ProblemType::PreconditionFailed));
-        }
-    };
-    let product = product_as_it_stands(&api, &sku, api.default_location).await?;
-    Ok((status, product).into_response())
+    let (status, product) = api.put_product(sku, input, if_match, cause).await?;
+    Ok((status, tagged(product)).into_response())
 }
 
 /// Create or replace many products at once
@@ -212,7 +180,7 @@ async fn put_sold_out(
         .await?;
     match outcome {
         mark_sold_out::Outcome::SoldOut | mark_sold_out::Outcome::AlreadySoldOut => {
-            product_as_it_stands(&api, &sku, location).await
+            api.product(&sku, location).await.map(tagged)
         }
         mark_sold_out::Outcome::UnknownProduct | mark_sold_out::Outcome::UnknownLocation => {
             Err(Problem::new(ProblemType::NotFound))
@@ -250,21 +218,77 @@ async fn delete_sold_out(
         .await?;
     match outcome {
         clear_sold_out::Outcome::Cleared | clear_sold_out::Outcome::NotSoldOut => {
-            product_as_it_stands(&api, &sku, location).await
+            api.product(&sku, location).await.map(tagged)
         }
         clear_sold_out::Outcome::UnknownProduct => Err(Problem::new(ProblemType::NotFound)),
     }
 }
 
-async fn product_as_it_stands(
-    api: &Api,
-    sku: &Sku,
-    location: LocationId,
-) -> Result<Response, Problem> {
-    let sku = sku.clone();
-    let find = move |tx: &pasar_store::tx::Tx<'_>| queries::product(tx, &sku, location);
-    let (product, version) = api.find(find).await?;
-    Ok(etag::tagged(version, Json(product)))
+impl Api {
+    pub(super) async fn products(&self, query: ProductsQuery) -> Result<Page<Product>, Problem> {
+        let paging = PageQuery {
+            limit: query.limit,
+            cursor: query.cursor,
+        };
+        let limit = page::limit(&paging)?;
+        let filter = ProductFilter {
+            location: self.location(query.location).await?,
+            q: bounded("q", query.q)?,
+            category: bounded("category", query.category)?,
+            after: page::after(&paging)?.unwrap_or_default(),
+        };
+        let rows = self
+            .store
+            .read(move |tx| queries::products(tx, &filter, limit + 1))
+            .await?;
+        Ok(page::cut(rows, limit, |product| product.sku.clone()))
+    }
+
+    /// A product as it stands at a location, and its version.
+    pub(super) async fn product(
+        &self,
+        sku: &Sku,
+        location: LocationId,
+    ) -> Result<(Product, i64), Problem> {
+        let sku = sku.clone();
+        self.find(move |tx| queries::product(tx, &sku, location))
+            .await
+    }
+
+    /// A product that was created or replaced, as it stands at the default location.
+    pub(super) async fn put_product(
+        &self,
+        sku: Sku,
+        input: ProductInput,
+        if_match: IfMatch,
+        cause: Cause,
+    ) -> Result<(StatusCode, (Product, i64)), Problem> {
+        let details = ProductDetails::new(&input).map_err(Problem::invalid_fields)?;
+        let command = PutProduct {
+            sku: sku.clone(),
+            details,
+            if_match,
+        };
+        let outcome = self
+            .store
+            .write(LaneKey::ZERO, Class::New, cause, move |ctx| {
+                put_product(ctx, &command)
+            })
+            .await?;
+        let status = match outcome {
+            put_product::Outcome::Created => StatusCode::CREATED,
+            put_product::Outcome::Changed | put_product::Outcome::Unchanged => StatusCode::OK,
+            put_product::Outcome::VersionDiffers => {
+                return Err(Problem::new(ProblemType::PreconditionFailed));
+            }
+        };
+        let product = self.product(&sku, self.default_location).await?;
+        Ok((status, product))
+    }
+}
+
+fn tagged((product, version): (Product, i64)) -> Response {
+    etag::tagged(version, Json(product))
 }
 
 fn bounded(name: &str, value: Option<String>) -> Result<String, Problem> {

@@ -22,6 +22,7 @@ use pasar_contracts::{
     problem::ProblemType,
 };
 use pasar_store::{
+    cause::Cause,
     idempotency::Once,
     lane::{Class, LaneKey},
 };
@@ -64,10 +65,7 @@ async fn get_stock(
     Path(sku): Path<Sku>,
     Query(query): Query<LocationQuery>,
 ) -> Result<Json<StockLevel>, Problem> {
-    let location = api.location(query.location).await?;
-    api.find(move |tx| queries::stock_level(tx, &sku, location))
-        .await
-        .map(Json)
+    api.stock_level(&sku, query.location).await.map(Json)
 }
 
 /// What came and went of a product, the latest first
@@ -119,39 +117,9 @@ async fn post_intake(
     _: StaffOnly,
     RequestCause(cause): RequestCause,
     Path(sku): Path<Sku>,
-    Idempotent {
-        body,
-        key,
-        fingerprint,
-    }: Idempotent<IntakeInput>,
+    call: Idempotent<IntakeInput>,
 ) -> Result<Response, Problem> {
-    let note = field::optional_text("note", body.note.as_deref(), MAX_REASON)
-        .map_err(|error| Problem::invalid_fields(vec![error]))?;
-    let location = body.location.unwrap_or(api.default_location);
-    let command = ReceiveStock {
-        location,
-        sku,
-        quantity: body.quantity,
-        note,
-    };
-    let once = api
-        .store
-        .write(lane(location), Class::New, cause, move |ctx| {
-            ctx.once("receive_stock", &key, fingerprint, |ctx| {
-                receive_stock(ctx, &command)
-            })
-        })
-        .await?;
-    match outcome(once)? {
-        receive_stock::Outcome::Received(movement) => Ok(created(movement)),
-        receive_stock::Outcome::UnknownProduct => Err(Problem::new(ProblemType::NotFound)),
-        receive_stock::Outcome::UnknownLocation => Err(unknown_location()),
-        receive_stock::Outcome::NotCounted => Err(Problem::new(ProblemType::NotCounted)),
-        receive_stock::Outcome::TooMuch => {
-            let detail = format!("at most {MAX_ON_HAND} units may be on hand");
-            Err(Problem::invalid_field("quantity", detail))
-        }
-    }
+    api.received(sku, cause, call).await.map(created)
 }
 
 /// Count stock, or write it off
@@ -174,13 +142,105 @@ async fn post_adjustment(
     _: StaffOnly,
     RequestCause(cause): RequestCause,
     Path(sku): Path<Sku>,
-    Idempotent {
-        body,
-        key,
-        fingerprint,
-    }: Idempotent<AdjustmentInput>,
+    call: Idempotent<AdjustmentInput>,
 ) -> Result<Response, Problem> {
-    let (adjustment, reason, location) = match body {
+    api.adjusted(sku, cause, call).await.map(created)
+}
+
+impl Api {
+    pub(super) async fn stock_level(
+        &self,
+        sku: &Sku,
+        location: Option<LocationId>,
+    ) -> Result<StockLevel, Problem> {
+        let location = self.location(location).await?;
+        let sku = sku.clone();
+        self.find(move |tx| queries::stock_level(tx, &sku, location))
+            .await
+    }
+
+    /// What was entered in the ledger for goods that came in.
+    pub(super) async fn received(
+        &self,
+        sku: Sku,
+        cause: Cause,
+        call: Idempotent<IntakeInput>,
+    ) -> Result<Movement, Problem> {
+        let note = field::optional_text("note", call.body.note.as_deref(), MAX_REASON)
+            .map_err(|error| Problem::invalid_fields(vec![error]))?;
+        let location = call.body.location.unwrap_or(self.default_location);
+        let command = ReceiveStock {
+            location,
+            sku,
+            quantity: call.body.quantity,
+            note,
+        };
+        let once = self
+            .store
+            .write(lane(location), Class::New, cause, move |ctx| {
+                ctx.once("receive_stock", &call.key, call.fingerprint, |ctx| {
+                    receive_stock(ctx, &command)
+                })
+            })
+            .await?;
+        match outcome(once)? {
+            receive_stock::Outcome::Received(movement) => Ok(movement),
+            receive_stock::Outcome::UnknownProduct => Err(Problem::new(ProblemType::NotFound)),
+            receive_stock::Outcome::UnknownLocation => Err(unknown_location()),
+            receive_stock::Outcome::NotCounted => Err(Problem::new(ProblemType::NotCounted)),
+            receive_stock::Outcome::TooMuch => {
+                let detail = format!("at most {MAX_ON_HAND} units may be on hand");
+                Err(Problem::invalid_field("quantity", detail))
+            }
+        }
+    }
+
+    /// What was entered in the ledger for a count or a loss.
+    pub(super) async fn adjusted(
+        &self,
+        sku: Sku,
+        cause: Cause,
+        call: Idempotent<AdjustmentInput>,
+    ) -> Result<Movement, Problem> {
+        let (adjustment, reason, location) = asked(call.body)?;
+        let location = location.unwrap_or(self.default_location);
+        let command = AdjustStock {
+            location,
+            sku,
+            adjustment,
+            reason,
+        };
+        let once = self
+            .store
+            .write(lane(location), Class::New, cause, move |ctx| {
+                ctx.once("adjust_stock", &call.key, call.fingerprint, |ctx| {
+                    adjust_stock(ctx, &command)
+                })
+            })
+            .await?;
+        match outcome(once)? {
+            adjust_stock::Outcome::Adjusted(movement) => Ok(movement),
+            adjust_stock::Outcome::UnknownProduct => Err(Problem::new(ProblemType::NotFound)),
+            adjust_stock::Outcome::UnknownLocation => Err(unknown_location()),
+            adjust_stock::Outcome::NotCounted => Err(Problem::new(ProblemType::NotCounted)),
+            adjust_stock::Outcome::BelowReserved {
+                on_hand,
+                reserved,
+                orders,
+            } => Err(Problem::new(ProblemType::CountBelowReserved)
+                .detail(format!(
+                    "{on_hand} are on hand and orders hold {reserved} of them"
+                ))
+                .with("on_hand", on_hand)
+                .with("reserved", reserved)
+                .with("orders", orders)),
+        }
+    }
+}
+
+/// What is to be entered, why and where, if all of it is acceptable.
+fn asked(input: AdjustmentInput) -> Result<(Adjustment, String, Option<LocationId>), Problem> {
+    let (adjustment, reason, location) = match input {
         AdjustmentInput::Count {
             on_hand,
             reason,
@@ -192,47 +252,13 @@ async fn post_adjustment(
             location,
         } => (Ok(Adjustment::WriteOff(quantity)), reason, location),
     };
-    let reason = field::text("reason", &reason, MAX_REASON);
-    let (adjustment, reason) = match (adjustment, reason) {
-        (Ok(adjustment), Ok(reason)) => (adjustment, reason),
+    match (adjustment, field::text("reason", &reason, MAX_REASON)) {
+        (Ok(adjustment), Ok(reason)) => Ok((adjustment, reason, location)),
         (adjustment, reason) => {
             let wrong = [adjustment.err(), reason.err()];
-            return Err(Problem::invalid_fields(
-                wrong.into_iter().flatten().collect(),
-            ));
+            let wrong = wrong.into_iter().flatten().collect();
+            Err(Problem::invalid_fields(wrong))
         }
-    };
-    let location = location.unwrap_or(api.default_location);
-    let command = AdjustStock {
-        location,
-        sku,
-        adjustment,
-        reason,
-    };
-    let once = api
-        .store
-        .write(lane(location), Class::New, cause, move |ctx| {
-            ctx.once("adjust_stock", &key, fingerprint, |ctx| {
-                adjust_stock(ctx, &command)
-            })
-        })
-        .await?;
-    match outcome(once)? {
-        adjust_stock::Outcome::Adjusted(movement) => Ok(created(movement)),
-        adjust_stock::Outcome::UnknownProduct => Err(Problem::new(ProblemType::NotFound)),
-        adjust_stock::Outcome::UnknownLocation => Err(unknown_location()),
-        adjust_stock::Outcome::NotCounted => Err(Problem::new(ProblemType::NotCounted)),
-        adjust_stock::Outcome::BelowReserved {
-            on_hand,
-            reserved,
-            orders,
-        } => Err(Problem::new(ProblemType::CountBelowReserved)
-            .detail(format!(
-                "{on_hand} are on hand and orders hold {reserved} of them"
-            ))
-            .with("on_hand", on_hand)
-            .with("reserved", reserved)
-            .with("orders", orders)),
     }
 }
 

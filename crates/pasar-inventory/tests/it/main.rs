@@ -5,6 +5,7 @@
 mod access;
 mod catalogue;
 mod expiry;
+mod grpc;
 mod levels;
 mod model;
 mod races;

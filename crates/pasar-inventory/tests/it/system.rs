@@ -35,6 +35,7 @@ use pasar_store::{
     lane::{Class, LaneKey},
     store::{Store, StoreOptions},
 };
+use pasar_testkit::client::Client;
 use pasar_testkit::fresh::Folder;
 use pasar_types::{
     id::{FlowId, LocationId, OrderId, RefundId, UserId},
@@ -178,6 +179,11 @@ impl System {
             headers: parts.headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         }
+    }
+
+    /// For calls that are none of REST.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.router.clone())
     }
 
     pub(crate) async fn product(&self, sku: &str, track_stock: bool) {

@@ -41,38 +41,42 @@ async fn list_orders(
     Query(query): Query<OrdersQuery>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let paging = PageQuery {
-        limit: query.limit,
-        cursor: query.cursor,
-    };
-    let limit = page::limit(&paging)?;
-    let filter = OrderFilter {
-        customer: viewer.0.user_id().filter(|_| !viewer.is_staff()),
-        state: query.state,
-        location: query.location,
-        after: page::after(&paging)?,
-    };
-    let rows = match query.q {
-        None => {
-            api.store
-                .read(move |tx| queries::list(tx, &filter, limit + 1))
-                .await?
-        }
-        Some(q) => api.search(q.trim(), filter).await?,
-    };
-    let page = page::cut(rows, limit, |row| row.order.id);
-    let page = Page {
-        items: page
-            .items
-            .into_iter()
-            .map(|row| shown::order(row, &api.links))
-            .collect(),
-        next_cursor: page.next_cursor,
-    };
-    Ok(page::respond(page, &uri))
+    let page = api.listed(&viewer, query).await?;
+    let next_cursor = page.next_cursor;
+    let rows = page.items.into_iter();
+    let items = rows.map(|row| shown::order(row, &api.links)).collect();
+    Ok(page::respond(Page { items, next_cursor }, &uri))
 }
 
 impl Api {
+    /// A page of the orders that somebody may see.
+    pub(super) async fn listed(
+        &self,
+        viewer: &Viewer,
+        query: OrdersQuery,
+    ) -> Result<Page<OrderRow>, Problem> {
+        let paging = PageQuery {
+            limit: query.limit,
+            cursor: query.cursor,
+        };
+        let limit = page::limit(&paging)?;
+        let filter = OrderFilter {
+            customer: viewer.0.user_id().filter(|_| !viewer.is_staff()),
+            state: query.state,
+            location: query.location,
+            after: page::after(&paging)?,
+        };
+        let rows = match query.q {
+            None => {
+                self.store
+                    .read(move |tx| queries::list(tx, &filter, limit + 1))
+                    .await?
+            }
+            Some(q) => self.search(q.trim(), filter).await?,
+        };
+        Ok(page::cut(rows, limit, |row| row.order.id))
+    }
+
     /// The order with this id, or those with this number; for any other text none. All on one page.
     async fn search(&self, q: &str, filter: OrderFilter) -> Result<Vec<OrderRow>, Problem> {
         if q.is_empty() || q.len() > MAX_SEARCH {

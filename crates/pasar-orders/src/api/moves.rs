@@ -16,7 +16,7 @@ use pasar_contracts::{
 };
 use pasar_store::{
     cause::Cause,
-    idempotency::{Fingerprint, Once},
+    idempotency::{Fingerprint, IdempotencyKey, Once},
     lane::Class,
 };
 use pasar_types::id::OrderId;
@@ -29,6 +29,7 @@ use crate::{
         cancel_order::{CancelOrder, cancel_order},
         move_order::{MoveOrder, Step, move_order},
     },
+    queries::OrderRow,
     tables::orders,
 };
 
@@ -64,7 +65,9 @@ async fn start_order(
     if_match: IfMatch,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    api.step(id, Step::Start, cause, if_match, &headers).await
+    let key = optional_key(&headers)?;
+    let row = api.step(id, Step::Start, cause, if_match, key).await?;
+    Ok(shown::answer(row, &api.links))
 }
 
 /// It waits to be collected
@@ -89,7 +92,9 @@ async fn mark_order_ready(
     if_match: IfMatch,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    api.step(id, Step::Ready, cause, if_match, &headers).await
+    let key = optional_key(&headers)?;
+    let row = api.step(id, Step::Ready, cause, if_match, key).await?;
+    Ok(shown::answer(row, &api.links))
 }
 
 /// It was handed over
@@ -116,7 +121,9 @@ async fn collect_order(
     if_match: IfMatch,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    api.step(id, Step::Collect, cause, if_match, &headers).await
+    let key = optional_key(&headers)?;
+    let row = api.step(id, Step::Collect, cause, if_match, key).await?;
+    Ok(shown::answer(row, &api.links))
 }
 
 /// Cancel an order
@@ -144,41 +151,50 @@ async fn post_cancel(
     RequestCause(cause): RequestCause,
     Path(id): Path<OrderId>,
     if_match: IfMatch,
-    Idempotent {
-        body,
-        key,
-        fingerprint,
-    }: Idempotent<CancelInput>,
+    call: Idempotent<CancelInput>,
 ) -> Result<Response, Problem> {
-    let whereabouts = api.whereabouts(&viewer, id).await?;
-    let command = CancelOrder {
-        order: id,
-        by_staff: viewer.is_staff(),
-        restock: body.restock,
-        if_match,
-        pay_within: api.config.pay_within(),
-    };
-    let once = api
-        .store
-        .write(lane(whereabouts.location), Class::New, cause, move |ctx| {
-            ctx.once("cancel_order", &key, fingerprint, |ctx| {
-                cancel_order(ctx, &command)
-            })
-        })
-        .await?;
-    api.moved(id, outcome(once)?).await
+    let row = api.cancelled(&viewer, id, cause, if_match, call).await?;
+    Ok(shown::answer(row, &api.links))
 }
 
 impl Api {
-    async fn step(
+    /// An order that is cancelled, or is so already.
+    pub(super) async fn cancelled(
+        &self,
+        viewer: &Viewer,
+        id: OrderId,
+        cause: Cause,
+        if_match: IfMatch,
+        call: Idempotent<CancelInput>,
+    ) -> Result<OrderRow, Problem> {
+        let whereabouts = self.whereabouts(viewer, id).await?;
+        let command = CancelOrder {
+            order: id,
+            by_staff: viewer.is_staff(),
+            restock: call.body.restock,
+            if_match,
+            pay_within: self.config.pay_within(),
+        };
+        let once = self
+            .store
+            .write(lane(whereabouts.location), Class::New, cause, move |ctx| {
+                ctx.once("cancel_order", &call.key, call.fingerprint, |ctx| {
+                    cancel_order(ctx, &command)
+                })
+            })
+            .await?;
+        self.moved(id, outcome(once)?).await
+    }
+
+    /// An order that staff moved.
+    pub(super) async fn step(
         &self,
         id: OrderId,
         step: Step,
         cause: Cause,
         if_match: IfMatch,
-        headers: &HeaderMap,
-    ) -> Result<Response, Problem> {
-        let key = optional_key(headers)?;
+        key: Option<IdempotencyKey>,
+    ) -> Result<OrderRow, Problem> {
         let whereabouts = self
             .store
             .read(move |tx| orders::whereabouts(tx, id))
@@ -203,9 +219,9 @@ impl Api {
         self.moved(id, outcome(once)?).await
     }
 
-    async fn moved(&self, id: OrderId, moved: Moved) -> Result<Response, Problem> {
+    async fn moved(&self, id: OrderId, moved: Moved) -> Result<OrderRow, Problem> {
         match moved {
-            Moved::Done => Ok(shown::answer(self.order(id).await?, &self.links)),
+            Moved::Done => self.order(id).await,
             Moved::Forbidden { state, paid } => Err(forbidden(state, paid)),
             Moved::Changed { .. } => Err(Problem::new(ProblemType::PreconditionFailed)),
             Moved::Unknown => Err(not_found()),
@@ -228,9 +244,8 @@ pub(super) fn forbidden(state: OrderState, paid: bool) -> Problem {
         .with("state", state)
 }
 
-fn optional_key(
-    headers: &HeaderMap,
-) -> Result<Option<pasar_store::idempotency::IdempotencyKey>, Problem> {
+/// A move may be repeated without a key, too: the order's state tells.
+pub(super) fn optional_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     match idempotency_key(headers) {
         Ok(key) => Ok(Some(key)),
         Err(problem) if problem.kind() == ProblemType::IdempotencyKeyMissing => Ok(None),

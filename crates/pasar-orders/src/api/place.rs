@@ -1,6 +1,6 @@
 //! Placing an order.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, State},
@@ -39,13 +39,13 @@ use crate::{
 };
 
 /// Somebody who may place orders: for themselves, or at the counter for whoever stands there.
-struct Placer {
+pub(super) struct Placer {
     customer: Option<UserId>,
     unlimited: bool,
 }
 
 /// What a refused caller is told to wait.
-const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(post_order))
@@ -77,55 +77,67 @@ async fn post_order(
     placer: Placer,
     RequestCause(cause): RequestCause,
     Prefer { wait }: Prefer,
-    Idempotent {
-        body,
-        key,
-        fingerprint,
-    }: Idempotent<OrderInput>,
+    call: Idempotent<OrderInput>,
 ) -> Result<Response, Problem> {
-    let named = body.location;
-    let checked = input::order(body).map_err(|error| Problem::invalid_fields(vec![error]))?;
-    if !api.unsettled.has_room() {
-        metrics::counter!("pasar_refused_total", "reason" => "unsettled").increment(1);
-        return Err(Problem::new(ProblemType::Overloaded).retry_after(RETRY_AFTER));
-    }
-    let location = api.named_or_default(named).await?;
-    let id = OrderId::from_uuid(api.host.ids.uuid_v7(api.host.clock.now()));
-    let command = PlaceOrder {
-        id,
-        lines: checked.lines,
-        method: checked.method,
-        token: checked.token,
-        location,
-        expected_total: checked.expected_total,
-        note: checked.note,
-        customer: placer.customer,
-        most_unsettled: (!placer.unlimited).then_some(api.config.most_unsettled_per_customer),
-        deadline: api.config.deadline(),
-        catalogue_is_current: false,
-    };
-    // Watched before it exists, so that nothing that happens to it is missed.
-    let mut watch = wait.map(|_| api.tail.watch(&id.to_string()));
-    let row = match api.place(command, cause, key, fingerprint).await? {
-        Outcome::Placed(row) => {
-            api.unsettled.add();
-            match (wait, &mut watch) {
-                (Some(wait), Some(watch)) => {
-                    waiting::for_event(&api.host, watch, wait, waiting::may_be_awaited).await;
-                    api.order(id).await?
-                }
-                _ => *row,
-            }
-        }
-        Outcome::PlacedBefore(id) => api.awaited(id, wait).await?,
-        Outcome::Refused(refusal) => return Err(refused(refusal)),
-        Outcome::KeyReused => return Err(Problem::new(ProblemType::IdempotencyKeyReused)),
-        Outcome::NotNow(reason) => return Err(not_now(reason)),
-    };
+    let row = api.placed(&placer, cause, wait, call).await?;
     Ok(shown::preferred(created(row, &api), wait))
 }
 
 impl Api {
+    /// The order that was placed, as it stands once the wait is over.
+    pub(super) async fn placed(
+        &self,
+        placer: &Placer,
+        cause: Cause,
+        wait: Option<Duration>,
+        call: Idempotent<OrderInput>,
+    ) -> Result<OrderRow, Problem> {
+        let named = call.body.location;
+        let checked =
+            input::order(call.body).map_err(|error| Problem::invalid_fields(vec![error]))?;
+        if !self.unsettled.has_room() {
+            metrics::counter!("pasar_refused_total", "reason" => "unsettled").increment(1);
+            return Err(Problem::new(ProblemType::Overloaded).retry_after(RETRY_AFTER));
+        }
+        let location = self.named_or_default(named).await?;
+        let id = OrderId::from_uuid(self.host.ids.uuid_v7(self.host.clock.now()));
+        let most_unsettled = self.config.most_unsettled_per_customer;
+        let command = PlaceOrder {
+            id,
+            lines: checked.lines,
+            method: checked.method,
+            token: checked.token,
+            location,
+            expected_total: checked.expected_total,
+            note: checked.note,
+            customer: placer.customer,
+            most_unsettled: (!placer.unlimited).then_some(most_unsettled),
+            deadline: self.config.deadline(),
+            catalogue_is_current: false,
+        };
+        // Watched before it exists, so that nothing that happens to it is missed.
+        let mut watch = wait.map(|_| self.tail.watch(&id.to_string()));
+        match self
+            .place(command, cause, call.key, call.fingerprint)
+            .await?
+        {
+            Outcome::Placed(row) => {
+                self.unsettled.add();
+                match (wait, &mut watch) {
+                    (Some(wait), Some(watch)) => {
+                        waiting::for_event(&self.host, watch, wait, waiting::may_be_awaited).await;
+                        self.order(id).await
+                    }
+                    _ => Ok(*row),
+                }
+            }
+            Outcome::PlacedBefore(id) => self.awaited(id, wait).await,
+            Outcome::Refused(refusal) => Err(refused(refusal)),
+            Outcome::KeyReused => Err(Problem::new(ProblemType::IdempotencyKeyReused)),
+            Outcome::NotNow(reason) => Err(not_now(reason)),
+        }
+    }
+
     /// Places an order. What the catalogue does not know is refused only once it is up to date.
     async fn place(
         &self,
@@ -195,7 +207,7 @@ impl Api {
     pub(super) async fn awaited(
         &self,
         id: OrderId,
-        wait: Option<std::time::Duration>,
+        wait: Option<Duration>,
     ) -> Result<OrderRow, Problem> {
         let Some(wait) = wait else {
             return self.order(id).await;

@@ -17,7 +17,7 @@ use pasar_contracts::{
     api::orders::{Refund, RefundInput},
     problem::ProblemType,
 };
-use pasar_store::lane::Class;
+use pasar_store::{cause::Cause, lane::Class};
 use pasar_types::id::{OrderId, RefundId};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -57,56 +57,62 @@ async fn post_refund(
     _: StaffOnly,
     RequestCause(cause): RequestCause,
     Path(id): Path<OrderId>,
-    Idempotent {
-        body,
-        key,
-        fingerprint,
-    }: Idempotent<RefundInput>,
+    call: Idempotent<RefundInput>,
 ) -> Result<Response, Problem> {
-    let checked = input::refund(body).map_err(|error| Problem::invalid_fields(vec![error]))?;
-    let whereabouts = api
-        .store
-        .read(move |tx| orders::whereabouts(tx, id))
-        .await?;
-    let location = whereabouts.ok_or_else(not_found)?.location;
-    let command = RefundOrder {
-        order: id,
-        what: checked.what,
-        reason: checked.reason,
-        pay_within: api.config.pay_within(),
-    };
-    let once = api
-        .store
-        .write(lane(location), Class::New, cause, move |ctx| {
-            ctx.once("refund_order", &key, fingerprint, |ctx| {
-                refund_order(ctx, &command)
-            })
-        })
-        .await?;
-    match outcome(once)? {
-        Outcome::Requested { refund } => api.requested(id, refund).await,
-        Outcome::Forbidden { state, paid } => Err(forbidden(state, paid)),
-        Outcome::Exceeds { refundable } => {
-            Err(Problem::new(ProblemType::RefundExceedsCaptured).with("refundable", refundable))
-        }
-        Outcome::NotInOrder { skus } => {
-            let skus: Vec<_> = skus.iter().map(ToString::to_string).collect();
-            let detail = format!("the order has not so many (left) of {}", skus.join(", "));
-            Err(Problem::invalid_field("lines", detail))
-        }
-        Outcome::Unknown => Err(not_found()),
-    }
+    let refund = api.refunded(id, cause, call).await?;
+    let place = [(LOCATION, format!("/v1/orders/{id}"))];
+    Ok((StatusCode::CREATED, place, Json(refund)).into_response())
 }
 
 impl Api {
-    async fn requested(&self, order: OrderId, refund: RefundId) -> Result<Response, Problem> {
+    /// The refund that was requested.
+    pub(super) async fn refunded(
+        &self,
+        id: OrderId,
+        cause: Cause,
+        call: Idempotent<RefundInput>,
+    ) -> Result<Refund, Problem> {
+        let checked =
+            input::refund(call.body).map_err(|error| Problem::invalid_fields(vec![error]))?;
+        let whereabouts = self
+            .store
+            .read(move |tx| orders::whereabouts(tx, id))
+            .await?;
+        let location = whereabouts.ok_or_else(not_found)?.location;
+        let command = RefundOrder {
+            order: id,
+            what: checked.what,
+            reason: checked.reason,
+            pay_within: self.config.pay_within(),
+        };
+        let once = self
+            .store
+            .write(lane(location), Class::New, cause, move |ctx| {
+                ctx.once("refund_order", &call.key, call.fingerprint, |ctx| {
+                    refund_order(ctx, &command)
+                })
+            })
+            .await?;
+        match outcome(once)? {
+            Outcome::Requested { refund } => self.requested(id, refund).await,
+            Outcome::Forbidden { state, paid } => Err(forbidden(state, paid)),
+            Outcome::Exceeds { refundable } => {
+                Err(Problem::new(ProblemType::RefundExceedsCaptured).with("refundable", refundable))
+            }
+            Outcome::NotInOrder { skus } => {
+                let skus: Vec<_> = skus.iter().map(ToString::to_string).collect();
+                let detail = format!("the order has not so many (left) of {}", skus.join(", "));
+                Err(Problem::invalid_field("lines", detail))
+            }
+            Outcome::Unknown => Err(not_found()),
+        }
+    }
+
+    async fn requested(&self, order: OrderId, refund: RefundId) -> Result<Refund, Problem> {
         let row = self.order(order).await?;
-        let refund = row
-            .refunds
+        row.refunds
             .into_iter()
             .find(|known| known.id == refund)
-            .ok_or_else(|| Problem::defect("a refund that was requested is not there"))?;
-        let place = [(LOCATION, format!("/v1/orders/{order}"))];
-        Ok((StatusCode::CREATED, place, Json(refund)).into_response())
+            .ok_or_else(|| Problem::defect("a refund that was requested is not there"))
     }
 }

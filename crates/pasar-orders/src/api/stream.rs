@@ -1,13 +1,14 @@
-//! An order's changes as server-sent events: subscribed first, then replayed from the feed, then live.
+//! An order's changes as they happen, and as server-sent events: subscribed first, then replayed from the feed, then live.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use pasar_chassis::{
     problem::{Chain, Problem},
-    sse::{self, Event},
+    sse,
 };
+use pasar_contracts::api::orders::OrderChange;
 use pasar_feed::tail::Watch;
 use pasar_store::{fault::Fault, feed::FeedEvent};
 use pasar_types::{id::OrderId, time::Timestamp};
@@ -25,22 +26,41 @@ const STRETCH: usize = 200;
 
 /// Streams an order's changes after a version.
 pub(super) fn order(api: &Arc<Api>, id: OrderId, after: Option<i64>) -> Result<Response, Problem> {
+    let events = changes(api, id, after.unwrap_or(0))?.map(|Named { name, change }| {
+        let json = serde_json::to_string(&change);
+        let json = json.expect("a change was read as JSON");
+        sse::event(change.version, &name, json)
+    });
+    Ok(sse::respond(&api.host.tasks, events))
+}
+
+/// An order's changes after a version, as they happen.
+pub(super) fn changes(
+    api: &Arc<Api>,
+    id: OrderId,
+    after: i64,
+) -> Result<impl Stream<Item = Named> + Send + use<>, Problem> {
     let key = id.to_string();
     let mut follow = Following {
         watch: api.tail.watch(&key),
         api: Arc::clone(api),
         key,
-        after: after.unwrap_or(0),
+        after,
         changes: Changes::new(),
         waiting: VecDeque::new(),
         ends_at: None,
     };
     follow.replay()?;
-    let events = stream::unfold(follow, async |mut follow| {
-        let event = follow.next().await?;
-        Some((event, follow))
-    });
-    Ok(sse::respond(&api.host.tasks, events))
+    Ok(stream::unfold(follow, async |mut follow| {
+        let change = follow.next().await?;
+        Some((change, follow))
+    }))
+}
+
+/// A change and what the stream calls it.
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) change: OrderChange,
 }
 
 struct Following {
@@ -50,13 +70,13 @@ struct Following {
     /// What the client saw before.
     after: i64,
     changes: Changes,
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<Named>,
     /// Set once the order has come to its end.
     ends_at: Option<Timestamp>,
 }
 
 impl Following {
-    async fn next(&mut self) -> Option<Event> {
+    async fn next(&mut self) -> Option<Named> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
@@ -101,11 +121,8 @@ impl Following {
             self.ends_at = Some(self.api.host.clock.now() + GRACE);
         }
         if change.version > self.after {
-            let json = serde_json::to_string(&change)
-                .map_err(|error| Fault::Bug(format!("a change cannot be written: {error}")))?;
-            let name = changes::name(&event.event_type);
-            self.waiting
-                .push_back(sse::event(change.version, name, json));
+            let name = changes::name(&event.event_type).to_owned();
+            self.waiting.push_back(Named { name, change });
         }
         Ok(())
     }

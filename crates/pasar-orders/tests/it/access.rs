@@ -7,7 +7,16 @@ use std::{
 
 use http::Method;
 use pasar_chassis::{identity::Identity, openapi};
-use pasar_contracts::event::Service;
+use pasar_contracts::{
+    event::Service,
+    grpc::{
+        descriptors::methods,
+        orders::{
+            CancelOrderRequest, GetOrderRequest, ListOrdersRequest, MoveOrderRequest, ORDERS,
+            RefundOrderRequest, WatchOrderRequest,
+        },
+    },
+};
 use pasar_orders::config::Config;
 use pasar_testkit::{
     feed::FakeFeed,
@@ -16,7 +25,10 @@ use pasar_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::counter::{Counter, ann, ben, feeds, idr, tea};
+use crate::{
+    counter::{Counter, ann, ben, feeds, idr, tea},
+    grpc,
+};
 
 const MATRIX: &str = "
 route                           anonymous other owner staff kiosk admin integrator service
@@ -33,6 +45,15 @@ GET /v1/watch/{token}           200       200   200   200   200   200   200     
 GET /v1/watch/{token}/events    200       200   200   200   200   200   200        200
 GET /v1/board                   200       200   200   200   200   200   200        200
 GET /v1/board/events            200       200   200   200   200   200   200        200
+GRPC PlaceOrder                 16        0     0     0     0     0     7          7
+GRPC GetOrder                   16        5     0     0     5     0     5          7
+GRPC ListOrders                 16        0     0     0     0     0     0          7
+GRPC WatchOrder                 16        5     0     0     5     0     5          7
+GRPC Start                      16        7     7     0     7     0     7          7
+GRPC Ready                      16        7     7     9     7     9     7          7
+GRPC Collect                    16        7     7     9     7     9     7          7
+GRPC Cancel                     16        5     0     0     5     0     5          7
+GRPC Refund                     16        7     7     0     7     0     7          7
 ";
 
 fn everybody() -> [Identity; 8] {
@@ -84,6 +105,38 @@ async fn status(counter: &mut Counter, method: &Method, route: &str, who: Identi
     call.send().await.status.as_u16()
 }
 
+/// The code of a gRPC method's outcome.
+async fn outcome(counter: &mut Counter, method: &str, who: Identity) -> u16 {
+    let id = counter.confirmed(ann()).await.to_string();
+    let call = counter.client.post(&format!("/{ORDERS}/{method}"));
+    let call = call.as_(who).key(&counter.key());
+    let call = match method {
+        "PlaceOrder" => call.message(&grpc::tea()),
+        "GetOrder" => call.message(&GetOrderRequest {
+            id,
+            ..GetOrderRequest::default()
+        }),
+        "ListOrders" => call.message(&ListOrdersRequest::default()),
+        "WatchOrder" => call.message(&WatchOrderRequest {
+            id,
+            ..WatchOrderRequest::default()
+        }),
+        "Start" | "Ready" | "Collect" => call.message(&MoveOrderRequest { id, version: None }),
+        "Cancel" => call.message(&CancelOrderRequest {
+            id,
+            ..CancelOrderRequest::default()
+        }),
+        "Refund" => call.message(&RefundOrderRequest {
+            id,
+            amount: Some(idr(1).into()),
+            reason: "cold".to_owned(),
+            ..RefundOrderRequest::default()
+        }),
+        other => panic!("nobody says what {other} is called with"),
+    };
+    call.outcome().await
+}
+
 #[tokio::test]
 async fn every_route_answers_everybody_as_the_matrix_says() {
     let mut counter = Counter::open().await;
@@ -93,11 +146,17 @@ async fn every_route_answers_everybody_as_the_matrix_says() {
         let (name, _) = row.split_at(32);
         let (method, route) = name.trim().split_once(' ').unwrap();
         let method: Method = method.parse().unwrap();
+        let is_grpc = method == "GRPC";
         write!(found, "{name}").unwrap();
         for (who, width) in everybody().into_iter().zip([10, 6, 6, 6, 6, 6, 11, 3]) {
-            let status = status(&mut counter, &method, route, who).await;
+            let status = if is_grpc {
+                outcome(&mut counter, route, who).await
+            } else {
+                status(&mut counter, &method, route, who).await
+            };
             write!(found, "{status:<width$}").unwrap();
         }
+        found.truncate(found.trim_end().len());
         found.push('\n');
     }
     assert_eq!(found.trim(), MATRIX.trim());
@@ -123,6 +182,7 @@ async fn the_matrix_has_every_route_and_the_document_no_defects() {
             let methods = item.as_object().unwrap().keys().cloned();
             methods.map(move |method| format!("{} {path}", method.to_uppercase()))
         })
+        .chain(grpc_methods(running.grpc))
         .collect();
     let known: BTreeSet<String> = MATRIX
         .trim()
@@ -131,4 +191,11 @@ async fn the_matrix_has_every_route_and_the_document_no_defects() {
         .map(|row| row[..32].trim().to_owned())
         .collect();
     assert_eq!(documented, known);
+}
+
+fn grpc_methods(services: &[&str]) -> Vec<String> {
+    let methods = services.iter().flat_map(|service| methods(service));
+    methods
+        .map(|path| format!("GRPC {}", path.rsplit('/').next().unwrap()))
+        .collect()
 }

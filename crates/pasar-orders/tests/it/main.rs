@@ -6,6 +6,7 @@ mod access;
 mod board;
 mod boot;
 mod counter;
+mod grpc;
 mod instances;
 mod moves;
 mod place;

@@ -40,10 +40,10 @@ use crate::{
     queries,
 };
 
-const STAFF: &[Role] = &[Role::Staff, Role::Admin];
+pub(super) const STAFF: &[Role] = &[Role::Staff, Role::Admin];
 
 /// A body without fields; it may be left out.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
@@ -63,24 +63,7 @@ pub(super) async fn list_payments(
     Query(query): Query<PaymentQuery>,
 ) -> Result<Response, Problem> {
     identity.require(STAFF)?;
-    let paging = PageQuery {
-        limit: query.limit,
-        cursor: query.cursor,
-    };
-    let limit = page::limit(&paging)?;
-    let before: Option<PaymentId> = page::after(&paging)?;
-    let payments =
-        api.store
-            .read(move |tx| match query.order_id {
-                Some(order) => queries::payment(tx, payment_of(order))
-                    .map(|payment| payment.into_iter().collect()),
-                None => queries::newest(tx, before, limit + 1),
-            })
-            .await?;
-    Ok(page::respond(
-        page::cut(payments, limit, |last: &Payment| last.id),
-        &uri,
-    ))
+    Ok(page::respond(listed(&api, &query).await?, &uri))
 }
 
 /// One payment, with its refunds and what did not go smoothly.
@@ -98,7 +81,7 @@ pub(super) async fn get_payment(
     Path(id): Path<PaymentId>,
 ) -> Result<Json<PaymentDetail>, Problem> {
     identity.require(STAFF)?;
-    read(&api, id).await
+    read(&api, id).await.map(Json)
 }
 
 /// Cash was taken at the counter.
@@ -121,24 +104,7 @@ pub(super) async fn capture_payment(
     request: Idempotent<Nothing>,
 ) -> Result<Json<PaymentDetail>, Problem> {
     identity.require(STAFF)?;
-    let command = CaptureCash { payment_id };
-    let outcome = once(
-        &api,
-        payment_id,
-        cause,
-        request,
-        "capture_cash",
-        move |ctx| capture_cash(ctx, command),
-    )
-    .await?;
-    match outcome {
-        capture_cash::Outcome::Captured => read(&api, payment_id).await,
-        capture_cash::Outcome::NotFound => Err(Problem::new(ProblemType::NotFound)),
-        capture_cash::Outcome::StateForbids(state) => Err(forbidden(
-            state,
-            "only cash that is due is captured by hand",
-        )),
-    }
+    captured(&api, payment_id, cause, request).await.map(Json)
 }
 
 /// A cancelled order's cash was handed back. Only needed when it was paid while it was being
@@ -173,7 +139,7 @@ pub(super) async fn hand_back_payment(
     )
     .await?;
     match outcome {
-        hand_back_cash::Outcome::HandedBack => read(&api, payment_id).await,
+        hand_back_cash::Outcome::HandedBack => read(&api, payment_id).await.map(Json),
         hand_back_cash::Outcome::NotFound => Err(Problem::new(ProblemType::NotFound)),
         hand_back_cash::Outcome::StateForbids(state) => Err(forbidden(
             state,
@@ -195,8 +161,7 @@ pub(super) async fn list_balances(
     identity: Identity,
 ) -> Result<Json<Balances>, Problem> {
     identity.require(STAFF)?;
-    let items = api.store.read(queries::balances).await?;
-    Ok(Json(Balances { items }))
+    balances(&api).await.map(Json)
 }
 
 /// The ledger's entries, the newest first. Those of one transaction stand together.
@@ -229,12 +194,61 @@ pub(super) async fn list_entries(
     Ok(page::respond(page, &uri).into_response())
 }
 
-async fn read(api: &Api, id: PaymentId) -> Result<Json<PaymentDetail>, Problem> {
+pub(super) async fn listed(api: &Api, query: &PaymentQuery) -> Result<Page<Payment>, Problem> {
+    let paging = PageQuery {
+        limit: query.limit,
+        cursor: query.cursor.clone(),
+    };
+    let limit = page::limit(&paging)?;
+    let before: Option<PaymentId> = page::after(&paging)?;
+    let order_id = query.order_id;
+    let payments =
+        api.store
+            .read(move |tx| match order_id {
+                Some(order) => queries::payment(tx, payment_of(order))
+                    .map(|payment| payment.into_iter().collect()),
+                None => queries::newest(tx, before, limit + 1),
+            })
+            .await?;
+    Ok(page::cut(payments, limit, |last: &Payment| last.id))
+}
+
+pub(super) async fn read(api: &Api, id: PaymentId) -> Result<PaymentDetail, Problem> {
     api.store
         .read(move |tx| queries::detail(tx, id))
         .await?
-        .map(Json)
         .ok_or_else(|| Problem::new(ProblemType::NotFound))
+}
+
+pub(super) async fn captured(
+    api: &Api,
+    payment_id: PaymentId,
+    cause: RequestCause,
+    request: Idempotent<Nothing>,
+) -> Result<PaymentDetail, Problem> {
+    let command = CaptureCash { payment_id };
+    let outcome = once(
+        api,
+        payment_id,
+        cause,
+        request,
+        "capture_cash",
+        move |ctx| capture_cash(ctx, command),
+    )
+    .await?;
+    match outcome {
+        capture_cash::Outcome::Captured => read(api, payment_id).await,
+        capture_cash::Outcome::NotFound => Err(Problem::new(ProblemType::NotFound)),
+        capture_cash::Outcome::StateForbids(state) => Err(forbidden(
+            state,
+            "only cash that is due is captured by hand",
+        )),
+    }
+}
+
+pub(super) async fn balances(api: &Api) -> Result<Balances, Problem> {
+    let items = api.store.read(queries::balances).await?;
+    Ok(Balances { items })
 }
 
 /// Runs a command unless it ran before under the request's key.

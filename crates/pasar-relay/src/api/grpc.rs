@@ -6,28 +6,28 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::post,
 };
-use bytes::Bytes;
-use futures_util::stream;
 use http::{
     HeaderMap, HeaderValue, Uri,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body_util::{BodyExt, Limited};
 use pasar_chassis::{
-    grpc,
+    grpc::{
+        self,
+        method::{Reply, methods},
+    },
     identity::{ClientAddress, Identity},
     problem::Problem,
 };
 use pasar_contracts::{
     api::relay::{MAX_PATTERNS, MessageAccepted, Start},
-    grpc::{PublishReply, PublishRequest, SubscribeRequest},
+    grpc::relay::{PublishReply, PublishRequest, SubscribeRequest},
     problem::ProblemType,
 };
 use prost::Message as _;
-use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use tower::ServiceExt;
 
@@ -52,25 +52,30 @@ const ENVELOPE_BYTES: usize = 8 * 1024;
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 pub(super) fn routes(api: Arc<Api>, rest: Router) -> Router {
-    Router::new()
+    let host = api.host.clone();
+    let routes = Router::new()
         .route("/pasar.relay.v1.Relay/Publish", post(publish))
         .route("/pasar.relay.v1.Relay/Subscribe", post(subscribe))
-        .with_state(Arc::new(Calls { api, rest }))
+        .with_state(Arc::new(Calls { api, rest }));
+    methods(&host, routes)
 }
 
 async fn publish(State(calls): State<Arc<Calls>>, request: Request) -> Response {
-    match take(&calls, request).await {
-        Ok(id) => {
-            let reply = PublishReply { id }.encode_to_vec();
-            let mut framed = grpc::prefix(reply.len()).to_vec();
-            framed.extend_from_slice(&reply);
-            grpc::stream(stream::iter([Bytes::from(framed)]))
-        }
-        Err(problem) => grpc::refusal(problem),
+    let request = match as_rest(&calls, request).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
+    let Ok(response) = calls.rest.clone().oneshot(request).await;
+    if !response.status().is_success() {
+        return response;
+    }
+    match accepted(response).await {
+        Some(MessageAccepted { id, .. }) => Reply(PublishReply { id }).into_response(),
+        None => Problem::defect("a message was taken without an answer").into_response(),
     }
 }
 
-async fn take(calls: &Calls, request: Request) -> Result<String, Problem> {
+async fn as_rest(calls: &Calls, request: Request) -> Result<Request, Problem> {
     let (mut parts, body) = request.into_parts();
     let most = usize::try_from(calls.api.config.message_bytes).unwrap_or(usize::MAX);
     let bytes = grpc::read(&parts.headers, body, most.saturating_add(ENVELOPE_BYTES)).await?;
@@ -82,22 +87,12 @@ async fn take(calls: &Calls, request: Request) -> Result<String, Problem> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     parts.uri = Uri::from_static("/v1/messages");
-    let request = Request::from_parts(parts, Body::from(body));
-    let Ok(response) = calls.rest.clone().oneshot(request).await;
-    let is_taken = response.status().is_success();
-    let answer = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
-        .collect()
-        .await;
-    let answer = answer
-        .map(http_body_util::Collected::to_bytes)
-        .unwrap_or_default();
-    if is_taken {
-        let accepted: Result<MessageAccepted, _> = serde_json::from_slice(&answer);
-        return accepted
-            .map(|accepted| accepted.id)
-            .map_err(|_| Problem::defect("a message was taken without an answer"));
-    }
-    Err(problem(&answer))
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+async fn accepted(response: Response) -> Option<MessageAccepted> {
+    let answer = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect();
+    serde_json::from_slice(&answer.await.ok()?.to_bytes()).ok()
 }
 
 /// The message as REST takes it. Empty fields are absent ones.
@@ -120,36 +115,16 @@ fn as_json(message: PublishRequest) -> Result<String, Problem> {
     Ok(format!("{{{}}}", fields.join(",")))
 }
 
-/// A problem document, read back.
-fn problem(document: &[u8]) -> Problem {
-    #[derive(Deserialize)]
-    struct Document {
-        r#type: String,
-        detail: Option<String>,
-    }
-    let Ok(document) = serde_json::from_slice::<Document>(document) else {
-        return Problem::defect("a message was refused without a problem");
-    };
-    let slug = document.r#type.trim_start_matches("/problems/");
-    let kind = ProblemType::ALL.iter().find(|kind| kind.slug() == slug);
-    let problem = Problem::new(kind.copied().unwrap_or(ProblemType::Internal));
-    match document.detail {
-        Some(detail) => problem.detail(detail),
-        None => problem,
-    }
-}
-
 async fn subscribe(
     State(calls): State<Arc<Calls>>,
     identity: Identity,
     address: ClientAddress,
     headers: HeaderMap,
     body: Body,
-) -> Response {
-    match follow(&calls.api, &identity, address, &headers, body).await {
-        Ok(events) => grpc::stream(events.into_stream(&calls.api.host.tasks)),
-        Err(problem) => grpc::refusal(problem),
-    }
+) -> Result<Response, Problem> {
+    let events = follow(&calls.api, &identity, address, &headers, body).await?;
+    let tasks = &calls.api.host.tasks;
+    Ok(grpc::stream_until_drain(tasks, events.into_stream(tasks)))
 }
 
 async fn follow(

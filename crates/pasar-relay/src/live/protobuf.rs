@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use pasar_chassis::grpc;
-use pasar_contracts::grpc::{self as proto, Reply, SubscribeReply};
+use pasar_contracts::grpc::relay::{self as proto, Reply, SubscribeReply};
 use prost::Message as _;
 
 use super::cursor::Gap;

@@ -15,7 +15,7 @@ use pasar_contracts::{
 };
 use pasar_types::id::SessionId;
 
-use super::{Shared, caller::Service};
+use super::{Api, Shared, caller::Service};
 use crate::queries;
 
 pub(super) fn routes() -> Router<Shared> {
@@ -30,11 +30,7 @@ async fn verify_credentials(
     service: Service,
     Json(input): Json<VerifyCredentials>,
 ) -> Result<Json<VerifiedApiKey>, Problem> {
-    let verified = api
-        .authentication
-        .verify_api_key(&input.api_key, service.asking.cause)
-        .await?;
-    verified.map(Json).ok_or_else(Problem::unauthenticated)
+    api.verified(&input.api_key, service).await.map(Json)
 }
 
 async fn get_session(
@@ -42,12 +38,28 @@ async fn get_session(
     _: Service,
     Path(id): Path<SessionId>,
 ) -> Result<Json<SessionStatus>, Problem> {
-    let now = api.store.clock().now();
-    let status = api
-        .store
-        .read(move |tx| queries::session_status(tx, id, now))
-        .await?;
-    status
-        .map(Json)
-        .ok_or_else(|| Problem::new(ProblemType::NotFound))
+    api.session(id).await.map(Json)
+}
+
+impl Api {
+    pub(super) async fn verified(
+        &self,
+        api_key: &str,
+        service: Service,
+    ) -> Result<VerifiedApiKey, Problem> {
+        let verified = self
+            .authentication
+            .verify_api_key(api_key, service.asking.cause)
+            .await?;
+        verified.ok_or_else(Problem::unauthenticated)
+    }
+
+    pub(super) async fn session(&self, id: SessionId) -> Result<SessionStatus, Problem> {
+        let now = self.store.clock().now();
+        let status = self
+            .store
+            .read(move |tx| queries::session_status(tx, id, now))
+            .await?;
+        status.ok_or_else(|| Problem::new(ProblemType::NotFound))
+    }
 }

@@ -14,7 +14,7 @@ use pasar_contracts::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Shared, caller::Account, invalid};
+use super::{Api, Shared, caller::Account, invalid};
 use crate::{
     account::{Name, NewPassword},
     authentication::Refusal,
@@ -44,11 +44,15 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     ),
 )]
 async fn get_me(State(api): State<Shared>, account: Account) -> Result<Response, Problem> {
-    let user = api
-        .store
-        .read(move |tx| queries::user(tx, account.user))
-        .await?;
-    user.map(tagged).ok_or_else(Problem::unauthenticated)
+    api.account(&account).await.map(tagged)
+}
+
+impl Api {
+    pub(super) async fn account(&self, account: &Account) -> Result<UserRow, Problem> {
+        let user = account.user;
+        let user = self.store.read(move |tx| queries::user(tx, user)).await?;
+        user.ok_or_else(Problem::unauthenticated)
+    }
 }
 
 /// Change one's name

@@ -6,6 +6,7 @@ mod access_tokens;
 mod accounts;
 mod admin;
 mod api_keys;
+mod grpc;
 mod house;
 mod logins;
 mod operator;

@@ -10,6 +10,7 @@ mod check_rules;
 mod crash;
 mod documents;
 mod drain;
+mod grpc;
 mod money;
 mod relay_alone;
 mod relay_crash;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use pasar_contracts::grpc::{
+use pasar_contracts::grpc::relay::{
     PublishReply, PublishRequest, Reply, SubscribeReply, SubscribeRequest,
 };
 use pasar_testkit::{probe::soon, process::Process};

@@ -138,6 +138,10 @@ impl System {
         Api::new(&self.url, None)
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }

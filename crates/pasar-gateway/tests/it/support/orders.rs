@@ -100,6 +100,7 @@ pub(crate) fn running(orders: Arc<FakeOrders>) -> Running {
         .route("/v1/orders/stream", get(ticks))
         .route("/v1/orders/flood", get(flood))
         .route("/test.v1.Orders/Ticks", post(grpc_ticks))
+        .route("/test.v1.Orders/Held", post(held))
         .route("/v1/orders/taken", get(taken).post(taken))
         .route("/v1/orders/held", get(held))
         .route("/v1/orders/panic", get(panics))

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use pasar_chassis::identity::{ClientAddress, Identity};
-use pasar_contracts::grpc::{
+use pasar_contracts::grpc::relay::{
     Gap, PublishReply, PublishRequest, Reply, SubscribeReply, SubscribeRequest,
 };
 use pasar_testkit::{
@@ -110,7 +110,7 @@ async fn what_is_published_reaches_those_who_subscribed() {
     };
     assert_eq!(
         client.publish(other).await.unwrap_err().code(),
-        Code::Aborted
+        Code::AlreadyExists
     );
 }
 
