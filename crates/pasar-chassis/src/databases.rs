@@ -11,6 +11,7 @@ pub struct Databases {
     /// A URL with `{service}` in it. It holds a password.
     url: Option<Arc<str>>,
     verify_only: bool,
+    alone: bool,
 }
 
 /// What stands for a service's name in the URL.
@@ -35,6 +36,7 @@ impl Databases {
         Ok(Self {
             url: Some(url.into()),
             verify_only: false,
+            alone: false,
         })
     }
 
@@ -43,6 +45,19 @@ impl Databases {
     pub const fn verified_only(mut self, verify_only: bool) -> Self {
         self.verify_only = verify_only;
         self
+    }
+
+    /// For a process that is the only one on its databases, as in most tests.
+    #[must_use]
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Whether other processes may run the same services on the same databases.
+    #[must_use]
+    pub const fn are_shared(&self) -> bool {
+        self.url.is_some() && !self.alone
     }
 
     #[must_use]

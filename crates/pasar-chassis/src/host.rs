@@ -81,7 +81,7 @@ impl Host {
         );
         StoreOptions {
             migrate: self.databases.migrates(),
-            shared: self.shared || self.databases.are_on_server(),
+            shared: self.shared || self.databases.are_shared(),
             ..options
         }
     }

@@ -63,17 +63,17 @@ macro_rules! select_rows {
 
 const OF_CUSTOMER: &str = select_rows!(
     "WHERE customer_id = ?1 AND id < ?2 AND (?3 = '' OR stage IN (?3, ?4, ?5, ?6))
-     AND (?7 IS NULL OR location_id = ?7)
+     AND (location_id = ?7 OR ?7 IS NULL)
      ORDER BY id DESC LIMIT ?8"
 );
 const IN_SETTLED_STATE: &str = select_rows!(
     "WHERE settled_at IS NOT NULL AND stage = ?1 AND id < ?2
-     AND (?3 IS NULL OR location_id = ?3)
+     AND (location_id = ?3 OR ?3 IS NULL)
      ORDER BY id DESC LIMIT ?4"
 );
 const IN_UNSETTLED_STATE: &str = select_rows!(
     "WHERE id IN (SELECT id FROM orders WHERE settled_at IS NULL)
-     AND stage IN (?1, ?2, ?3, ?4) AND id < ?5 AND (?6 IS NULL OR location_id = ?6)
+     AND stage IN (?1, ?2, ?3, ?4) AND id < ?5 AND (location_id = ?6 OR ?6 IS NULL)
      ORDER BY id DESC LIMIT ?7"
 );
 const ALL: &str = select_rows!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2");

@@ -129,8 +129,8 @@ pub fn dead_letters_after(
          JOIN message ON message.position = dead_letter.position
          JOIN subscription ON subscription.id = dead_letter.subscription
          WHERE (dead_letter.subscription, dead_letter.position) > (?1, ?2)
-           AND (?3 IS NULL OR dead_letter.subscription = ?3)
-           AND (?4 IS NULL OR subscription.owner = ?4)
+           AND (dead_letter.subscription = ?3 OR ?3 IS NULL)
+           AND (subscription.owner = ?4 OR ?4 IS NULL)
          ORDER BY dead_letter.subscription, dead_letter.position LIMIT ?5",
         &[
             &after.0,

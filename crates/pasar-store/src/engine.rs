@@ -174,11 +174,7 @@ impl Connection {
     pub(crate) fn ensure_schema(&self) -> Result<(), Fault> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            // The name was checked when the URL was read.
-            Self::Postgres(postgres) => postgres.run_script(&format!(
-                "SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS \"{}\"",
-                postgres.server().schema
-            )),
+            Self::Postgres(postgres) => postgres.ensure_schema(),
         }
     }
 
@@ -186,10 +182,7 @@ impl Connection {
     pub(crate) fn remove_schema(&self) -> Result<(), Fault> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(postgres) => postgres.run_script(&format!(
-                "SET client_min_messages = warning; DROP SCHEMA IF EXISTS \"{}\" CASCADE",
-                postgres.server().schema
-            )),
+            Self::Postgres(postgres) => postgres.remove_schema(),
         }
     }
 

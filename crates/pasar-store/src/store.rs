@@ -120,12 +120,13 @@ impl StoreOptions {
     ) -> Self {
         Self {
             service,
+            // Any process that knows its URL may have it open.
+            shared: place.file().is_none(),
             place,
             migrations,
             migrate: true,
             lanes: lanes_of_new(service),
             executor: Executor::Threads,
-            shared: false,
             clock,
             ids,
         }
@@ -151,8 +152,6 @@ impl Store {
             clock,
             ids,
         } = options;
-        // Any process that knows its URL may have it open.
-        let shared = shared || place.file().is_none();
         let connection = Connection::open(&place, Access::Write)?;
         connection.check_durability()?;
         if migrate {

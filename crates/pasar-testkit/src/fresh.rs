@@ -45,6 +45,7 @@ impl Folder {
             }
             Databases::on_server(&format!("{url}?schema={prefix}_{{service}}"))
                 .expect("TEST_POSTGRES is the URL of a database")
+                .alone()
         });
         Self {
             folder: tempfile::tempdir().expect("a temporary folder can be made"),

@@ -263,7 +263,7 @@ impl Given {
                     || CASE WHEN revoked_at IS NULL THEN '' ELSE ', revoked' END
              FROM api_keys ORDER BY id",
             "SELECT 'audit', user_id, 0, action || ' ' || coalesce(source, 'nowhere') || ' ' || details
-             FROM audit ORDER BY at, action, details",
+             FROM audit ORDER BY at, action, details, user_id NULLS FIRST",
         ];
         let rows = tables.map(|sql| {
             self.store

@@ -20,12 +20,15 @@ mod work;
 use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
 
 use self::{databases::Databases, report::Report};
-use crate::cli::Data;
+use crate::{cli::Data, config::Config};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
+    /// Configuration file, where it says that the databases are on a server
+    #[arg(long, env = "PASAR_CONFIG")]
+    config: Option<PathBuf>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -39,7 +42,12 @@ pub(crate) struct Args {
 
 /// 0: nothing is wrong; 1: something is; 2: it could not look.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let looked = Databases::open(&args.data.data, args.books).and_then(|databases| {
+    let opened = Config::load(args.config, None).and_then(|config| {
+        let places = config.database.databases()?;
+        let has_sandbox = config.payments.sandbox.enabled;
+        Databases::open(&places, &args.data.data, args.books, has_sandbox)
+    });
+    let looked = opened.and_then(|databases| {
         let mut report = Report::new(databases.is_running());
         look(&databases, Duration::from_secs(args.patience), &mut report)?;
         Ok(report)

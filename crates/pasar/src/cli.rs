@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    bench, check, config, dead_letters, flow, health, import, listen, replay, sandbox, send,
-    subscriptions, up, user,
+    bench, check, config, dead_letters, flow, health, import, listen, migrate, replay, sandbox,
+    send, subscriptions, up, user,
 };
 
 /// Pasar takes an order once and never loses it: stock and money settle exactly once.
@@ -42,6 +42,8 @@ enum Command {
     Health(health::Args),
     /// Hold the services' databases against each other and name what is wrong
     Check(check::Args),
+    /// Bring the databases to this version's schema
+    Migrate(migrate::Args),
     /// Change accounts on this machine
     #[command(subcommand)]
     User(user::Command),
@@ -78,6 +80,7 @@ impl Cli {
             Command::Subscriptions(command) => one_thread()?.block_on(subscriptions::run(command)),
             Command::DeadLetters(command) => one_thread()?.block_on(dead_letters::run(command)),
             Command::Check(args) => check::run(args),
+            Command::Migrate(args) => migrate::run(&args),
             Command::User(command) => many_threads()?.block_on(user::run(command)),
             Command::Config => {
                 print!("{}", config::DEFAULTS);

@@ -1,10 +1,11 @@
 //! The whole configuration. It is read before anything is opened or bound.
 
-use std::{env, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{env, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use pasar_chassis::{
     config::{self, Sources},
+    databases::Databases,
     telemetry::LogConfig,
 };
 use serde::Deserialize;
@@ -31,6 +32,7 @@ const NOT_CONFIGURATION: &[&str] = &[
 pub(crate) struct Config {
     public_url: String,
     drain_ms: u64,
+    pub(crate) database: DatabaseConfig,
     pub(crate) log: LogConfig,
     pub(crate) gateway: pasar_gateway::config::Config,
     pub(crate) users: pasar_users::config::Config,
@@ -38,6 +40,36 @@ pub(crate) struct Config {
     pub(crate) orders: pasar_orders::config::Config,
     pub(crate) payments: pasar_payments::config::Config,
     pub(crate) relay: pasar_relay::config::Config,
+}
+
+/// Where the databases are.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DatabaseConfig {
+    /// Empty for files. It holds a password.
+    url: String,
+    migrate: bool,
+}
+
+impl DatabaseConfig {
+    pub(crate) fn databases(&self) -> anyhow::Result<Databases> {
+        let databases = if self.url.is_empty() {
+            Databases::default()
+        } else {
+            Databases::on_server(&self.url).context("database.url (PASAR_DATABASE__URL)")?
+        };
+        Ok(databases.verified_only(!self.migrate))
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = if self.url.is_empty() { "" } else { ".." };
+        f.debug_struct("DatabaseConfig")
+            .field("url", &url)
+            .field("migrate", &self.migrate)
+            .finish()
+    }
 }
 
 impl Config {
@@ -79,6 +111,7 @@ impl Config {
     fn read(sources: &Sources) -> anyhow::Result<Self> {
         let config: Self = config::load(sources)
             .context("the configuration cannot be used; `pasar config` shows what there is")?;
+        config.database.databases()?;
         config.gateway.validate().context("gateway")?;
         config.users.check()?;
         config.orders.check()?;
@@ -118,7 +151,7 @@ mod tests {
     #[test]
     fn the_commented_defaults_are_the_defaults_of_every_service() {
         let config = read(&[]).unwrap();
-        let same = |text: &dyn std::fmt::Debug, code: &dyn std::fmt::Debug| {
+        let same = |text: &dyn fmt::Debug, code: &dyn fmt::Debug| {
             assert_eq!(format!("{text:#?}"), format!("{code:#?}"));
         };
         same(&config.log, &LogConfig::default());
@@ -153,6 +186,23 @@ mod tests {
             read(&[("PASAR_ORDERS__DEADLINE_S", "0")]).unwrap_err()
         );
         assert!(wrong.contains("orders.deadline_s"), "{wrong}");
+    }
+
+    #[test]
+    fn the_url_of_the_databases_is_checked_and_never_shown() {
+        let url = "postgres://pasar:hush@db.example/{service}";
+        let config = read(&[("PASAR_DATABASE__URL", url)]).unwrap();
+        assert!(config.database.databases().unwrap().are_on_server());
+        assert!(!format!("{config:?}").contains("hush"));
+        let shared = read(&[(
+            "PASAR_DATABASE__URL",
+            "postgres://pasar:hush@db.example/pasar",
+        )]);
+        let refused = format!("{:#}", shared.unwrap_err());
+        assert!(
+            refused.contains("{service}") && !refused.contains("hush"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod latency;
 mod listen;
 mod locations;
 mod lock;
+mod migrate;
 mod progress;
 mod replay;
 mod sandbox;

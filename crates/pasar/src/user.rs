@@ -35,15 +35,19 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn reset_password(args: Reset) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config, None)?;
     let data = args.data.data;
+    let databases = config.database.databases()?;
     ensure!(
-        data.join("users.db").is_file(),
+        databases.are_on_server() || data.join("users.db").is_file(),
         "there are no users in {}; name the data folder with --data",
         data.display()
     );
     let _lock = DataLock::take(&data)?;
     let environment = keyring_text::given()?;
     let keyring = Keyring::open(&data, environment.as_deref(), &SystemIds::default())?;
-    let host = Host::system(&data, keyring, "");
+    let host = Host {
+        databases,
+        ..Host::system(&data, keyring, "")
+    };
     let users = pasar_users::open(&host)?;
     let password = operator::reset_password(&users, &config.users, &args.email, None).await?;
     users.close();

@@ -10,6 +10,7 @@ mod api;
 mod arrows;
 mod crash;
 mod deploy;
+mod engine;
 mod fan_out;
 mod nchan;
 mod outages;

@@ -123,14 +123,18 @@ pub(crate) struct Servers {
 impl Servers {
     /// Tells a command where the servers are.
     pub(crate) fn told_to<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        if self
-            .running
-            .iter()
-            .any(|kind| kind.name == postgres::KIND.name)
-        {
-            command.env("TEST_POSTGRES", postgres::url(&self.place));
+        if self.has_postgres() {
+            command
+                .env("TEST_POSTGRES", postgres::url(&self.place))
+                .env("TEST_POSTGRES_CA", self.place.ca());
         }
         command.env("PASAR_TEST_SERVERS", &self.listing)
+    }
+
+    pub(crate) fn has_postgres(&self) -> bool {
+        self.running
+            .iter()
+            .any(|kind| kind.name == postgres::KIND.name)
     }
 
     /// Stops those that were started.

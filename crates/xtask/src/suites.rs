@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    api, deploy, python, servers,
+    api, deploy, engine, python, servers,
     tally::{self, Tally},
     tidy,
     workspace::{self, Workspace},
@@ -67,6 +67,11 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     suite("tests", &mut || {
         Ok(Ending::Ran(tests(workspace, brokers.as_ref())?))
     });
+    if let Some(brokers) = brokers.as_ref().filter(|brokers| brokers.has_postgres()) {
+        suite("postgres", &mut || {
+            Ok(Ending::Ran(engine::run(workspace, brokers)?))
+        });
+    }
     if let Some(brokers) = &brokers {
         suite("stop", &mut || passed(brokers.stop(workspace)));
     }

@@ -143,6 +143,10 @@ fn plan(shop: &Shop, sql: &str) -> String {
 
 #[test]
 fn no_list_reads_more_than_its_index_finds() {
+    if pasar_testkit::fresh::is_on_server() {
+        // The other engine plans by what is in the tables.
+        return;
+    }
     let shop = Shop::open();
     insta::assert_snapshot!(plan(&shop, OF_CUSTOMER), @"SEARCH orders USING INDEX orders_by_customer (customer_id=? AND id<?)");
     insta::assert_snapshot!(plan(&shop, IN_SETTLED_STATE), @"SEARCH orders USING INDEX orders_by_stage (stage=? AND id<?)");
@@ -163,8 +167,8 @@ fn no_list_reads_more_than_its_index_finds() {
     insta::assert_snapshot!(plan(&shop, ON_BOARD), @"SEARCH orders USING INDEX orders_by_stage (stage=?)");
     insta::assert_snapshot!(plan(&shop, UNSETTLED), @"SCAN orders USING INDEX orders_unsettled");
     insta::assert_snapshot!(plan(&shop, crate::tables::orders::UNSETTLED_OF), @"
-    CO-ROUTINE some
+    CO-ROUTINE found
     SEARCH orders USING INDEX orders_unsettled (customer_id=?)
-    SCAN some
+    SCAN found
     ");
 }

@@ -167,7 +167,7 @@ pub fn lines(tx: &Tx<'_>, id: OrderId) -> Result<Vec<Line>, Fault> {
 }
 
 pub(crate) const UNSETTLED_OF: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM orders
-         WHERE customer_id = ?1 AND settled_at IS NULL LIMIT ?2) AS some";
+         WHERE customer_id = ?1 AND settled_at IS NULL LIMIT ?2) AS found";
 
 /// How many orders of a customer are unsettled, counted up to `most`.
 pub fn unsettled_of(tx: &Tx<'_>, customer: UserId, most: u32) -> Result<u32, Fault> {

@@ -96,7 +96,7 @@ pub(crate) fn between(
     tx.query_all(
         "SELECT position, topic, id, type, source, subject, key, time, accepted_at, flow, causation,
                 traceparent, actor, keyversion, epoch, sequence, content_type, data, extensions
-         FROM message WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR key = ?3)
+         FROM message WHERE position > ?1 AND position <= ?2 AND (key = ?3 OR ?3 IS NULL)
          ORDER BY position LIMIT ?4",
         &[
             &after,

@@ -103,7 +103,7 @@ pub(crate) fn after(
     tx.query_all(
         "SELECT id, owner, state, disabled_because, spec, secrets, secret_places, declared, created_at,
                 version, keyversion
-         FROM subscription WHERE id > ?1 AND (?2 IS NULL OR owner = ?2) ORDER BY id LIMIT ?3",
+         FROM subscription WHERE id > ?1 AND (owner = ?2 OR ?2 IS NULL) ORDER BY id LIMIT ?3",
         &[&after, &owner, &i64::try_from(limit).unwrap_or(i64::MAX)],
         stored,
     )

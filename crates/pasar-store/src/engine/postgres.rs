@@ -75,8 +75,30 @@ impl Connection {
         Ok(())
     }
 
-    pub(crate) fn server(&self) -> &Server {
-        &self.server
+    /// Makes the schema if it is not there: its user may be allowed to use one and to make none.
+    pub(crate) fn ensure_schema(&self) -> Result<(), Fault> {
+        let schema = &self.server.schema;
+        let mut exists = false;
+        self.query(
+            "SELECT 1 FROM pg_namespace WHERE nspname = ?1",
+            &[schema],
+            |_| {
+                exists = true;
+                Ok(false)
+            },
+        )?;
+        if exists {
+            return Ok(());
+        }
+        // The name was checked when the URL was read.
+        self.run_script(&format!("CREATE SCHEMA \"{schema}\""))
+    }
+
+    pub(crate) fn remove_schema(&self) -> Result<(), Fault> {
+        let schema = &self.server.schema;
+        self.run_script(&format!(
+            "SET client_min_messages = warning; DROP SCHEMA IF EXISTS \"{schema}\" CASCADE"
+        ))
     }
 
     /// In its lane, which other instances leave first.

@@ -111,7 +111,8 @@ pub(crate) fn options(
     clock: &Arc<ManualClock>,
     seed: u64,
 ) -> StoreOptions {
-    options_with(fresh, executor, clock, seed, false)
+    let shared = fresh.place.file().is_none();
+    options_with(fresh, executor, clock, seed, shared)
 }
 
 fn options_with(

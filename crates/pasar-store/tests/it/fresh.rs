@@ -33,15 +33,9 @@ impl Fresh {
         }
     }
 
-    /// On PostgreSQL; `None`, and a word about it, where that is not under test.
+    /// On PostgreSQL; `None` where that is not under test: the test command runs all tests on each engine.
     pub(crate) fn postgres() -> Option<Self> {
-        let url = url();
-        if url.is_none() {
-            say(
-                "skipped: no PostgreSQL; run ENGINE_UNDER_TEST=postgres cargo xtask servers run -- cargo test",
-            );
-        }
-        url.as_deref().map(Self::on)
+        url().as_deref().map(Self::on)
     }
 
     /// The URL of its schema on the server under test.
@@ -49,7 +43,7 @@ impl Fresh {
         format!("{}?schema={}", url().unwrap(), self.schema)
     }
 
-    /// On SQLite only: false, and a word about it, where another engine is under test.
+    /// False where another engine is under test.
     pub(crate) fn is_sqlite() -> bool {
         url().is_none()
     }
@@ -86,12 +80,4 @@ pub(crate) fn url() -> Option<String> {
         "sqlite" => None,
         other => panic!("there is no engine called {other}"),
     }
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever runs the tests is told what they left out"
-)]
-fn say(what: &str) {
-    eprintln!("{what}");
 }

@@ -424,3 +424,143 @@ fn a_commit_whose_answer_was_lost_is_found_to_stand() {
 fn a_commit_that_never_arrived_is_found_not_to_stand_and_run_again() {
     a_cut_commit_is_settled(Cut::Before, 2);
 }
+
+#[test]
+fn an_instance_that_stands_still_in_a_lane_is_overtaken_and_begins_again() {
+    let Some(bench) = bench() else { return };
+    let other = bench.another(Executor::Threads, 2);
+    let (go_on, stopped) = std::sync::mpsc::channel::<()>();
+    let runs = Arc::new(AtomicU32::new(0));
+    let ran = Arc::clone(&runs);
+    let still = write(&bench.store, "a", move |context| {
+        let value = count(context, "a", 1)?;
+        if ran.fetch_add(1, Ordering::SeqCst) == 0 {
+            // As a process that was stopped: it holds its locks and says nothing.
+            stopped.recv().unwrap();
+        }
+        Ok(value)
+    });
+    soon("the first run", || runs.load(Ordering::SeqCst) == 1);
+    let mut refusals = 0;
+    soon("the lane's release", || {
+        let answer = submit_in(&other, "a", "a", 10).wait();
+        match answer {
+            Ok(value) => {
+                assert_eq!(value, 10, "nothing of the one that stands still is there");
+                true
+            }
+            Err(Fault::Unavailable(_)) => {
+                refusals += 1;
+                false
+            }
+            Err(fault) => panic!("{fault:?}"),
+        }
+    });
+    assert!(refusals > 0, "the lane was held");
+    go_on.send(()).unwrap();
+    assert_eq!(still.wait().unwrap(), 11);
+    assert_eq!((runs.load(Ordering::SeqCst), bench.counter("a")), (2, 11));
+}
+
+/// A way to the server that can be closed.
+struct Gate {
+    port: u16,
+    open: Arc<AtomicU32>,
+    connections: Arc<std::sync::Mutex<Vec<TcpStream>>>,
+}
+
+impl Gate {
+    fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gate = Self {
+            port: listener.local_addr().unwrap().port(),
+            open: Arc::new(AtomicU32::new(1)),
+            connections: Arc::default(),
+        };
+        let (open, connections) = (Arc::clone(&gate.open), Arc::clone(&gate.connections));
+        thread::spawn(move || {
+            while let Ok((near, _)) = listener.accept() {
+                if open.load(Ordering::SeqCst) == 0 {
+                    continue;
+                }
+                let far = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                let (from, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+                connections.lock().unwrap().push(near.try_clone().unwrap());
+                thread::spawn(move || forward(from, to, |_| true));
+                thread::spawn(move || forward(near, far, |_| true));
+            }
+        });
+        gate
+    }
+
+    fn close(&self) {
+        self.open.store(0, Ordering::SeqCst);
+        for connection in self.connections.lock().unwrap().drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn while_the_server_is_away_callers_are_told_to_come_again_and_afterwards_all_goes_on() {
+    let Some(url) = crate::fresh::url() else {
+        return;
+    };
+    let bench = bench().unwrap();
+    let (_, port) = url.rsplit_once(':').unwrap();
+    let port = port.split('/').next().unwrap();
+    let gate = Gate::to(port.parse().unwrap());
+    let through = StoreOptions {
+        place: Place::postgres(&bench.fresh.url().replace(port, &gate.port.to_string())).unwrap(),
+        ..options(&bench.fresh, Executor::Threads, &bench.clock, 5)
+    };
+    let through = Store::open(through).unwrap();
+    assert_eq!(submit(&through, "a", 1).wait().unwrap(), 1);
+    gate.close();
+    for _ in 0..3 {
+        let fault = submit(&through, "a", 1).wait().unwrap_err();
+        assert!(
+            matches!(fault, Fault::Unavailable(_)) && fault.retry(),
+            "{fault:?}"
+        );
+        let read = through.read_now(|tx| tx.query_one("SELECT 1", &[], |row| row.get::<i64>(0)));
+        assert!(matches!(read, Err(Fault::Unavailable(_))), "{read:?}");
+    }
+    gate.open.store(1, Ordering::SeqCst);
+    soon("the way back", || submit(&through, "a", 1).wait().is_ok());
+    assert_eq!(
+        through
+            .read_now(|tx| tx.query_one("SELECT 2", &[], |row| row.get::<i64>(0)))
+            .unwrap(),
+        2
+    );
+    assert_eq!(bench.counter("a"), 2);
+    soon("the other's head", || bench.store.head() == 2);
+}
+
+#[test]
+fn over_tls_the_server_must_show_a_certificate_that_is_believed() {
+    let (Some(fresh), Ok(ca)) = (Fresh::postgres(), std::env::var("TEST_POSTGRES_CA")) else {
+        return;
+    };
+    let open = |parameters: &str| {
+        let url = format!("{}&{parameters}", fresh.url());
+        Store::open(StoreOptions {
+            place: Place::postgres(&url.replace("127.0.0.1", "localhost")).unwrap(),
+            ..options(&fresh, Executor::Threads, &Arc::default(), 1)
+        })
+    };
+    let store = open(&format!("sslmode=verify-full&sslrootcert={ca}")).unwrap();
+    submit(&store, "a", 1).wait().unwrap();
+    let encrypted = store.read_now(|tx| {
+        tx.query_one(
+            "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+            &[],
+            |row| row.get::<bool>(0),
+        )
+    });
+    assert!(encrypted.unwrap());
+    let refused = open("sslmode=verify-full").err().unwrap();
+    let chain = format!("{refused:?}");
+    assert!(chain.contains("UnknownIssuer"), "{chain}");
+}

@@ -1,4 +1,4 @@
-//! The databases of a data folder, opened for reading alone.
+//! The databases of a data folder or a server, opened for reading alone.
 
 use std::{
     fs::File,
@@ -6,8 +6,12 @@ use std::{
 };
 
 use anyhow::ensure;
+use pasar_chassis::databases::Databases as Places;
 use pasar_contracts::event::Service;
-use pasar_store::inspect::{InspectError, Inspector};
+use pasar_store::{
+    inspect::{InspectError, Inspector},
+    place::Place,
+};
 
 use crate::lock;
 
@@ -17,7 +21,8 @@ pub(super) struct Databases {
     pub(super) shop: Option<Shop>,
     /// Absent in a folder of a time before there was a relay.
     pub(super) relay: Option<Inspector>,
-    folder: PathBuf,
+    /// Only of files: whether a server's databases are at work cannot be seen.
+    folder: Option<PathBuf>,
 }
 
 /// What is held against each other about orders.
@@ -29,26 +34,37 @@ pub(super) struct Shop {
     pub(super) books: Option<Inspector>,
 }
 
-const BOOKS: &str = "sandbox.db";
-
 impl Databases {
-    pub(super) fn open(folder: &Path, books: Option<PathBuf>) -> anyhow::Result<Self> {
+    /// `books` is a file; otherwise they are with the other databases, where there is a sandbox.
+    pub(super) fn open(
+        places: &Places,
+        folder: &Path,
+        books: Option<PathBuf>,
+        has_sandbox: bool,
+    ) -> anyhow::Result<Self> {
         ensure!(
-            folder.is_dir(),
+            places.are_on_server() || folder.is_dir(),
             "there is no folder {}; name the data folder with --data",
             folder.display()
         );
         let open = |service: Service, migrations| {
-            Inspector::open(service, folder.join(format!("{service}.db")), migrations)
+            Inspector::open(service, places.place(folder, service), migrations)
         };
-        let is_there = |service: Service| folder.join(format!("{service}.db")).is_file();
+        let exists = |place: &Place| place.file().is_none_or(Path::is_file);
+        let is_there = |service: Service| exists(&places.place(folder, service));
         let relay = is_there(Service::Relay).then(|| open(Service::Relay, pasar_relay::MIGRATIONS));
         let of_shop = [Service::Inventory, Service::Orders, Service::Payments];
         let is_alone = relay.is_some() && !of_shop.into_iter().any(is_there);
         let shop = (!is_alone).then(|| {
-            let path = books.unwrap_or_else(|| folder.join(BOOKS));
-            let books = path.is_file().then(|| {
-                Inspector::open(Service::Payments, path, pasar_payments::sandbox::MIGRATIONS)
+            let beside = || places.named(folder, pasar_payments::sandbox::NAME);
+            let place = books.map_or_else(beside, Place::File);
+            let is_kept = exists(&place) && (has_sandbox || place.file().is_some());
+            let books = is_kept.then(|| {
+                Inspector::open(
+                    Service::Payments,
+                    place,
+                    pasar_payments::sandbox::MIGRATIONS,
+                )
             });
             Ok::<_, InspectError>(Shop {
                 inventory: open(Service::Inventory, pasar_inventory::MIGRATIONS)?,
@@ -61,14 +77,16 @@ impl Databases {
             users: open(Service::Users, pasar_users::MIGRATIONS)?,
             shop: shop.transpose()?,
             relay: relay.transpose()?,
-            folder: folder.to_owned(),
+            folder: (!places.are_on_server()).then(|| folder.to_owned()),
         })
     }
 
-    /// Whether a process works on these databases now.
+    /// Whether a process works on these databases now. On a server one may, at any time.
     pub(super) fn is_running(&self) -> bool {
-        File::open(self.folder.join(lock::FILE_NAME))
-            .is_ok_and(|file| file.try_lock_shared().is_err())
+        let Some(folder) = &self.folder else {
+            return true;
+        };
+        File::open(folder.join(lock::FILE_NAME)).is_ok_and(|file| file.try_lock_shared().is_err())
     }
 
     pub(super) fn services(&self) -> impl Iterator<Item = &Inspector> {

@@ -53,7 +53,10 @@ impl System {
         let url = config.public_url(listener.local_addr()?);
         let environment = keyring_text::given()?;
         let keyring = Keyring::open(data, environment.as_deref(), &SystemIds::default())?;
-        let host = Host::system(data, keyring, &url);
+        let host = Host {
+            databases: config.database.databases()?,
+            ..Host::system(data, keyring, &url)
+        };
         let metrics = Metrics::install(&host.tasks)?;
         let stores = open(&host, services)?;
         let feeds: Feeds = stores

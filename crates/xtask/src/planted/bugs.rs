@@ -29,11 +29,11 @@ pub(crate) const BUGS: [Bug; 19] = [
                 "fn pass(&self, jobs: &mut Vec<Box<dyn Job>>, run: Run)",
             ),
             (
-                "        crash::at(CrashPoint::FeedAppended);\n",
+                "        self.finish(pending, results)\n",
                 "        for (job, result) in jobs.drain(..).zip(results.drain(..)) {\n\
                  \x20           job.answer(result);\n        }\n\
                  \x20       std::thread::park_timeout(std::time::Duration::from_millis(5));\n\
-                 \x20       crash::at(CrashPoint::FeedAppended);\n",
+                 \x20       self.finish(pending, results)\n",
             ),
         ],
         caught_by: CRASH,
