@@ -100,8 +100,13 @@ impl Duty {
         feed: Arc<dyn Follow>,
         reactions: Arc<dyn Reactions>,
     ) -> Follower {
-        let (following, follower) =
-            Following::new(publisher, feed, self.0.store.clone(), reactions);
+        let (following, follower) = Following::new(
+            &self.0.tasks,
+            publisher,
+            feed,
+            self.0.store.clone(),
+            reactions,
+        );
         let (following, tasks) = (Arc::new(following), self.0.tasks.clone());
         self.run("follower", move |_| {
             let (following, tasks) = (Arc::clone(&following), tasks.clone());

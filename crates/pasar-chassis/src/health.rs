@@ -34,11 +34,15 @@ pub struct Check {
     name: &'static str,
 }
 
+/// What `/readyz` says of a process that is about to end: it gets no new work.
+pub const DRAINING: &str = "draining";
+
 struct Inner {
     tasks: Tasks,
     booted: AtomicBool,
     /// Moves with every report.
     reports: watch::Sender<u64>,
+    winding_down: AtomicBool,
     checks: Mutex<BTreeMap<&'static str, Report>>,
 }
 
@@ -55,6 +59,7 @@ impl Health {
             tasks,
             booted: AtomicBool::new(false),
             reports: watch::Sender::new(0),
+            winding_down: AtomicBool::new(false),
             checks: Mutex::default(),
         }))
     }
@@ -76,11 +81,19 @@ impl Health {
         self.0.reports.send_modify(|reports| *reports += 1);
     }
 
+    /// The process will end soon: whoever balances over it is told, while it still takes what comes.
+    pub fn winds_down(&self) {
+        self.0.winding_down.store(true, Ordering::Release);
+        self.0.reports.send_modify(|reports| *reports += 1);
+    }
+
     /// Ready: booted, not draining, and every check is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.booted.load(Ordering::Acquire)
             && !self.0.tasks.is_draining()
+            && !self.0.winding_down.load(Ordering::Acquire)
+            && self.0.tasks.alarms().is_empty()
             && !self
                 .0
                 .checks
@@ -120,13 +133,21 @@ impl Health {
                 Report::Ready => json!({ "name": name, "ready": true }),
                 Report::Not(why) => json!({ "name": name, "ready": false, "detail": why }),
             })
+            .chain(
+                self.0
+                    .tasks
+                    .alarms()
+                    .into_iter()
+                    .map(|(name, why)| json!({ "name": name, "ready": false, "detail": why })),
+            )
             .collect();
         if self.is_ready() {
             let body = json!({ "status": "ready", "checks": checks });
             return axum::Json(body).into_response();
         }
-        let why = if self.0.tasks.is_draining() {
-            "draining"
+        let winds_down = self.0.winding_down.load(Ordering::Acquire);
+        let why = if winds_down || self.0.tasks.is_draining() {
+            DRAINING
         } else if self.0.booted.load(Ordering::Acquire) {
             "a check is not ready"
         } else {

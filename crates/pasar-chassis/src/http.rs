@@ -3,6 +3,7 @@
 
 mod connection;
 mod request;
+mod upgrade;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use tokio::{
 };
 
 use self::connection::Connections;
-use crate::host::Host;
+use crate::{host::Host, passport::Passports};
 
 pub use request::PeerAddress;
 
@@ -48,9 +49,17 @@ impl Default for Limits {
     }
 }
 
-/// Serves until the host drains; the drain waits for the requests in flight.
+/// Serves anybody until the host drains; the drain waits for the requests in flight.
 pub fn serve(host: &Host, listener: TcpListener, router: Router, limits: &Limits) {
     serve_with(host, listener, router, limits, async |stream| Ok(stream));
+}
+
+/// The same for the other processes of the system alone: whoever has no passport is answered 401.
+pub fn serve_processes(host: &Host, listener: TcpListener, router: Router, limits: &Limits) {
+    let connections = Connections::new(host, router, limits, Some(Passports::of(host)));
+    accept_all(host, listener, limits, connections, async |stream| {
+        Ok(stream)
+    });
 }
 
 /// The same, with a step between accepting a socket and speaking HTTP: a TLS handshake. It counts
@@ -66,7 +75,21 @@ pub fn serve_with<A, F, I>(
     F: Future<Output = io::Result<I>> + Send + 'static,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connections = Connections::new(host, router, limits);
+    let connections = Connections::new(host, router, limits, None);
+    accept_all(host, listener, limits, connections, accept);
+}
+
+fn accept_all<A, F, I>(
+    host: &Host,
+    listener: TcpListener,
+    limits: &Limits,
+    connections: Connections,
+    accept: A,
+) where
+    A: Fn(TcpStream) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = io::Result<I>> + Send + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let tasks = host.tasks.clone();
     host.tasks.spawn("http", async move {

@@ -202,7 +202,8 @@ impl Keyring {
         Self::parse(&text, &path.display().to_string())
     }
 
-    /// Written whole beside its place, synced, then renamed: a crash leaves either none or all of it.
+    /// Written whole beside its place, synced, then linked to it: a crash leaves either none or all of it, and
+    /// of several processes that start on one folder all have the one that was there first.
     fn create(path: &Path, ids: &dyn Ids) -> Result<Self, KeyringError> {
         let keyring = Self::ephemeral(ids);
         let roots = keyring
@@ -216,9 +217,18 @@ impl Keyring {
         let mut text = serde_json::to_string_pretty(&KeyringFile { roots })
             .expect("numbers and texts can be written as JSON");
         text.push('\n');
-        let written = path.with_extension("json.new");
+        let written = path.with_extension(format!("json.new.{}", std::process::id()));
         write_private(&written, text.as_bytes()).map_err(failed("write", &written))?;
-        fs::rename(&written, path).map_err(failed("create", path))?;
+        let linked = fs::hard_link(&written, path);
+        fs::remove_file(&written).map_err(failed("remove", &written))?;
+        match linked {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = File::open(path).map_err(failed("open", path))?;
+                return Self::read(file, path);
+            }
+            Err(error) => return Err(failed("create", path)(error)),
+        }
         if let Some(folder) = path.parent() {
             File::open(folder)
                 .and_then(|folder| folder.sync_all())

@@ -185,7 +185,7 @@ impl From<Fault> for Problem {
                 tracing::error!(fault = %Chain(&fault), "the outcome of a command is unknown");
                 Self::new(ProblemType::OutcomeUnknown).retry_after(RECOVERY)
             }
-            Fault::Closed | Fault::LeaseLost(_) => {
+            Fault::Closed | Fault::LeaseLost(_) | Fault::Unreachable(_) => {
                 Self::new(ProblemType::Unavailable).retry_after(RECOVERY)
             }
             Fault::Unavailable(_) => {

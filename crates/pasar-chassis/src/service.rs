@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use pasar_contracts::event::Service;
+use axum::{Json, Router, routing::get};
+use pasar_contracts::{
+    api::services::{SERVICES, ServiceDescription},
+    event::Service,
+};
 use pasar_feed::follow::{Feeds, Follow};
 use pasar_store::{fault::Fault, store::OpenError};
 use utoipa::openapi::OpenApi;
 
-use crate::{config::ConfigError, keyring::KeyringError};
+use crate::{config::ConfigError, identity::Identity, keyring::KeyringError, problem::Problem};
 
 /// A service that has started.
 pub struct Running {
@@ -17,6 +20,30 @@ pub struct Running {
     pub openapi: OpenApi,
     /// gRPC services that it offers (`pasar.relay.v1.Relay`): their methods are paths below `/` and the name.
     pub grpc: &'static [&'static str],
+}
+
+impl Running {
+    /// What another process has to know to route to it.
+    pub fn describe(&self, service: Service) -> Result<ServiceDescription, BootError> {
+        let openapi = serde_json::to_value(&self.openapi)
+            .map_err(|error| BootError::Invalid(format!("the OpenAPI document: {error}")))?;
+        Ok(ServiceDescription {
+            service: service.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            grpc: self.grpc.iter().map(|name| (*name).to_owned()).collect(),
+            openapi,
+        })
+    }
+}
+
+/// The route where a service describes itself, to services.
+pub fn description(service: Service, description: ServiceDescription) -> Router {
+    let description = Arc::new(description);
+    let answer = async move |identity: Identity| {
+        identity.require_service()?;
+        Ok::<_, Problem>(Json(ServiceDescription::clone(&description)))
+    };
+    Router::new().route(&format!("{SERVICES}{service}"), get(answer))
 }
 
 /// Why a service did not start.
@@ -30,8 +57,10 @@ pub enum BootError {
     Keyring(#[from] KeyringError),
     #[error("failed to read the configuration")]
     Config(#[from] ConfigError),
-    /// The process runs a set of services that is not closed.
-    #[error("{follower} follows {publisher}, which does not run in this process")]
+    #[error(
+        "{follower} follows {publisher}, which does not run in this process; say where it does: \
+         [services.{publisher}] urls = [\"http://..\"]"
+    )]
     MissingFeed {
         follower: Service,
         publisher: Service,

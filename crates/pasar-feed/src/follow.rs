@@ -1,9 +1,12 @@
 //! A publisher's feed as a reader sees it, wherever it lies.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use pasar_contracts::event::Service;
-use pasar_store::{fault::Fault, feed::FeedEvent, follower::Position, store::Store};
+use pasar_store::{
+    fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage, store::Store,
+};
+use pasar_types::id::EpochId;
 
 /// What a feed answers with, later.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -18,6 +21,29 @@ pub trait Follow: Send + Sync {
 
     /// Resolves once there are events after a place; may resolve early.
     fn grown(&self, past: i64) -> Reply<'_, ()>;
+
+    /// The epoch and what it forked from. By default it forked from nothing.
+    fn lineage(&self) -> Reply<'_, Result<Lineage, Fault>> {
+        Box::pin(async {
+            let epoch = self.head().await?.epoch;
+            Ok(Lineage {
+                epoch,
+                parent: None,
+            })
+        })
+    }
+
+    /// The epoch of what was read last, where it can change while it is read. Ask after reading: what was
+    /// read while another epoch was expected must not be taken.
+    fn epoch(&self) -> Option<EpochId> {
+        None
+    }
+
+    /// How long nothing was heard of the publisher; `None` if it never was. Of one in the same process
+    /// everything is heard at once.
+    fn silent_for(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
 }
 
 /// The feeds that a service may follow, by publisher.
@@ -54,5 +80,9 @@ impl Follow for LocalFeed {
             // The sender lives in the store that this feed holds, so it cannot be gone.
             let _ = heads.wait_for(|head| *head > past).await;
         })
+    }
+
+    fn lineage(&self) -> Reply<'_, Result<Lineage, Fault>> {
+        Box::pin(self.0.lineage())
     }
 }

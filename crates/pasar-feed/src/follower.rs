@@ -8,14 +8,21 @@ use pasar_store::{
     context::Context,
     fault::Fault,
     feed::FeedEvent,
-    follower::{Batch, React, Taken, one_by_one},
+    follower::{Batch, Position, React, Taken, one_by_one},
     lane::LaneKey,
+    lineage::Lineage,
     store::Store,
 };
 use pasar_types::id::EpochId;
 use tokio::sync::watch;
 
-use crate::{follow::Follow, tasks::Tasks};
+use self::stopped::Stopped;
+use crate::{
+    follow::Follow,
+    tasks::{Alarm, Tasks},
+};
+
+mod stopped;
 
 /// What a service does about another's events.
 pub trait Reactions: Send + Sync + 'static {
@@ -27,6 +34,9 @@ pub trait Reactions: Send + Sync + 'static {
 
     /// Turns the event into the service's own command, in the transaction that moves the position.
     fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault>;
+
+    /// The epoch of the events that come from here on. Told before the first, and when it changes.
+    fn begins(&self, _epoch: EpochId) {}
 
     /// How long events are gathered, so that more of them share a commit. All followers of a process with the
     /// same span wait until the same moments, and so share commits too. Zero: each is taken at once.
@@ -83,6 +93,8 @@ const BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// How often it is looked how far another process has followed, while somebody waits for that.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A publisher that comes back is followed on within this time.
+const LONGEST_WAIT_FOR_PUBLISHER: Duration = Duration::from_millis(500);
 
 /// Follows a publisher's feed until the owner drains.
 pub fn follow(
@@ -92,7 +104,7 @@ pub fn follow(
     store: Store,
     reactions: Arc<dyn Reactions>,
 ) -> Follower {
-    let (following, follower) = Following::new(publisher, feed, store, reactions);
+    let (following, follower) = Following::new(tasks, publisher, feed, store, reactions);
     let draining = tasks.clone();
     tasks.spawn("follower", async move {
         tokio::select! {
@@ -105,6 +117,7 @@ pub fn follow(
 
 impl Following {
     pub fn new(
+        tasks: &Tasks,
         publisher: Service,
         feed: Arc<dyn Follow>,
         store: Store,
@@ -117,6 +130,7 @@ impl Following {
             progress,
         };
         let reader = Reader {
+            alarm: tasks.alarm(format!("{} follows {publisher}", store.service())),
             publisher,
             feed,
             store,
@@ -129,24 +143,27 @@ impl Following {
 
     /// Follows until it is dropped.
     pub async fn run(&self) {
-        let _reads = Reads::begin(&self.0.progress);
+        let _reads = Reads::begin(&self.0);
         self.0.run().await;
     }
 }
 
-/// What is known of the progress holds only while it is read here.
-struct Reads<'p>(&'p watch::Sender<Progress>);
+/// What is known of the progress, and what is wrong with it, holds only while it is read here.
+struct Reads<'r>(&'r Reader);
 
-impl<'p> Reads<'p> {
-    fn begin(progress: &'p watch::Sender<Progress>) -> Self {
-        progress.send_modify(|progress| progress.reads = true);
-        Self(progress)
+impl<'r> Reads<'r> {
+    fn begin(reader: &'r Reader) -> Self {
+        reader
+            .progress
+            .send_modify(|progress| progress.reads = true);
+        Self(reader)
     }
 }
 
 impl Drop for Reads<'_> {
     fn drop(&mut self) {
-        self.0.send_replace(Progress::default());
+        self.0.progress.send_replace(Progress::default());
+        self.0.alarm.clear();
     }
 }
 
@@ -220,6 +237,7 @@ impl React for Reacting {
 }
 
 struct Reader {
+    alarm: Alarm,
     publisher: Service,
     feed: Arc<dyn Follow>,
     store: Store,
@@ -235,18 +253,6 @@ struct Place {
     stored: Vec<i64>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Stopped {
-    #[error("failed to read the feed or to take from it")]
-    Fault(#[from] Fault),
-    #[error(
-        "the feed begins a new epoch: what was followed may differ; reconcile before following on"
-    )]
-    Diverged,
-    #[error("another reader moved the position")]
-    Fenced,
-}
-
 impl Reader {
     async fn run(&self) {
         let mut backoff = BACKOFF;
@@ -255,12 +261,14 @@ impl Reader {
             if progressed {
                 backoff = BACKOFF;
             }
-            tracing::error!(
-                follower = %self.store.service(), publisher = %self.publisher,
-                error = &stopped as &dyn std::error::Error, "follower stopped, it tries again"
-            );
+            stopped.tell(self.store.service(), self.publisher, &self.alarm);
+            let longest = match stopped {
+                Stopped::Fault(Fault::Unreachable(_)) => LONGEST_WAIT_FOR_PUBLISHER,
+                _ => LONGEST_BACKOFF,
+            };
+            backoff = backoff.min(longest);
             tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            backoff *= 2;
         }
     }
 
@@ -275,7 +283,11 @@ impl Reader {
     }
 
     async fn place(&self) -> Result<Place, Stopped> {
+        let lineage = self.feed.lineage().await?;
         let head = self.feed.head().await?;
+        if head.epoch != lineage.epoch {
+            return Err(Stopped::NewEpoch);
+        }
         let mut stored = Vec::new();
         for lane in 0..self.store.lanes() {
             let position = self
@@ -283,7 +295,7 @@ impl Reader {
                 .position(self.publisher, head.epoch, lane)
                 .await?;
             if position.epoch != head.epoch {
-                return Err(Stopped::Diverged);
+                self.adopt(&lineage).await?;
             }
             stored.push(position.sequence);
         }
@@ -292,6 +304,8 @@ impl Reader {
             progress.taken = read;
             progress.head_at_boot.get_or_insert(head.sequence);
         });
+        self.alarm.clear();
+        self.reactions.begins(head.epoch);
         Ok(Place {
             epoch: head.epoch,
             read,
@@ -299,10 +313,40 @@ impl Reader {
         })
     }
 
+    /// Goes over to the feed's epoch, if all that was followed lies before the fork.
+    async fn adopt(&self, lineage: &Lineage) -> Result<(), Stopped> {
+        let diverged = Stopped::Diverged {
+            follower: self.store.service(),
+            publisher: self.publisher,
+        };
+        let Some(fork) = lineage.parent else {
+            return Err(diverged);
+        };
+        let followed = self.store.followed(self.publisher).await?;
+        let before = |position: &Position| {
+            position.epoch == lineage.epoch
+                || (position.epoch == fork.epoch && position.sequence <= fork.sequence)
+        };
+        if !followed.iter().all(before) {
+            return Err(diverged);
+        }
+        self.store
+            .adopt_epoch(self.publisher, fork.epoch, lineage.epoch)
+            .await?;
+        tracing::warn!(
+            follower = %self.store.service(), publisher = %self.publisher, forked_at = fork.sequence,
+            "the feed was restored to a state at or after what was followed; following goes on"
+        );
+        Ok(())
+    }
+
     async fn read_on(&self, place: &mut Place) -> Result<std::convert::Infallible, Stopped> {
         let mut retry_parked = tokio::time::interval(RETRY_PARKED);
         loop {
             let events = self.feed.after(place.read, STRETCH).await?;
+            if self.feed.epoch().is_some_and(|epoch| epoch != place.epoch) {
+                return Err(Stopped::NewEpoch);
+            }
             let Some(last) = events.last() else {
                 tokio::select! {
                     () = self.feed.grown(place.read) => self.gather().await,

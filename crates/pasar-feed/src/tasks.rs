@@ -29,6 +29,13 @@ struct Inner {
     draining: watch::Sender<bool>,
     running: watch::Sender<usize>,
     handles: Mutex<BTreeMap<u64, (&'static str, Option<AbortHandle>)>>,
+    alarms: Mutex<BTreeMap<String, String>>,
+}
+
+/// By which a task says that it cannot go on until a person does something. Readiness tells of it.
+pub struct Alarm {
+    tasks: Tasks,
+    name: String,
 }
 
 /// Some of an owner's tasks, which may have to end before the others.
@@ -95,6 +102,25 @@ impl Tasks {
         handle
     }
 
+    /// A named alarm, not raised.
+    #[must_use]
+    pub fn alarm(&self, name: String) -> Alarm {
+        Alarm {
+            tasks: self.clone(),
+            name,
+        }
+    }
+
+    /// The alarms that are raised: name and what to do.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<(String, String)> {
+        let alarms = self.owner.alarms.lock();
+        alarms
+            .iter()
+            .map(|(name, text)| (name.clone(), text.clone()))
+            .collect()
+    }
+
     #[must_use]
     pub fn is_draining(&self) -> bool {
         *self.owner.draining.borrow()
@@ -145,6 +171,21 @@ impl Tasks {
         let mut running = scope.running.subscribe();
         // The sender lives as long as this clone of the scope.
         let _ = running.wait_for(|running| *running == 0).await;
+    }
+}
+
+impl Alarm {
+    /// Raises it, saying what to do.
+    pub fn raise(&self, text: String) {
+        self.tasks
+            .owner
+            .alarms
+            .lock()
+            .insert(self.name.clone(), text);
+    }
+
+    pub fn clear(&self) {
+        self.tasks.owner.alarms.lock().remove(&self.name);
     }
 }
 

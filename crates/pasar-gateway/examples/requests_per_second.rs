@@ -109,7 +109,16 @@ async fn start_gateway() -> Result<(SocketAddr, String), Failure> {
     ];
     let listener = gateway::bind(&config).await?;
     let metrics = Metrics::detached()?;
-    let started = gateway::start(&host, config, listener, metrics, services, &Feeds::new()).await?;
+    let started = gateway::start(
+        &host,
+        config,
+        listener,
+        metrics,
+        services,
+        Vec::new(),
+        &Feeds::new(),
+    )
+    .await?;
     let now = host.clock.now().as_micros() / 1_000_000;
     Ok((started.address, token(&pair, now)))
 }

@@ -11,7 +11,6 @@ mod users;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use axum::Router;
 use http::{HeaderValue, header::WWW_AUTHENTICATE};
 use moka::sync::Cache;
 use pasar_chassis::{host::Host, identity::Identity, problem::Problem};
@@ -21,7 +20,7 @@ use pasar_contracts::{
     problem::ProblemType,
 };
 use pasar_feed::follow::Feeds;
-use pasar_store::{cause::Actor, clock::Clock, fault::Fault};
+use pasar_store::{cause::Actor, clock::Clock};
 use pasar_types::time::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
@@ -30,11 +29,13 @@ use crate::{
     authentication::{
         access_token::AccessToken,
         lives::{Life, Lives},
+        revocations::Hearing,
         signing_keys::{SigningKey, SigningKeys},
         users::{Users, UsersUnavailable},
     },
     config::{Config, Quota, millis},
     rate_limit::{Client, Policy},
+    upstream::Upstream,
 };
 
 /// Who somebody turned out to be, and for how long that may be believed.
@@ -45,8 +46,9 @@ pub(crate) struct Verified {
     pub(crate) allowance: Allowance,
     /// On the wall clock: what the token itself says.
     expires_at: Option<Timestamp>,
-    /// On the monotonic clock: when to ask again.
+    /// On the monotonic clock: when to ask again, unless the users feed tells when it ends.
     fresh_until: Duration,
+    by_feed: bool,
     lives: [Arc<Life>; 2],
     signed_by: Option<Arc<SigningKey>>,
 }
@@ -69,7 +71,7 @@ pub(crate) struct Authenticator {
     signing_keys: Arc<SigningKeys>,
     lives: Arc<Lives>,
     /// Whether the users feed tells of what ends. Otherwise it is asked for.
-    follows_users: bool,
+    hearing: Hearing,
     slots: Cache<Fingerprint, Arc<Slot>>,
 }
 
@@ -99,10 +101,10 @@ impl Authenticator {
     pub(crate) async fn start(
         host: &Host,
         config: &Config,
-        users: Option<Router>,
+        users: Option<Upstream>,
         feeds: &Feeds,
-    ) -> Result<Arc<Self>, Fault> {
-        let users = users.map(|router| Arc::new(Users::new(router, host)));
+    ) -> Arc<Self> {
+        let users = users.map(|upstream| Arc::new(Users::new(upstream, host)));
         let lives = Arc::new(Lives::default());
         let credentials = &config.credentials;
         let signing_keys = Arc::new(SigningKeys::new(millis(credentials.unknown_key_ms)));
@@ -111,11 +113,9 @@ impl Authenticator {
             signing_keys::keep_fresh(host, Arc::clone(&signing_keys), Arc::clone(users), every)
                 .await;
         }
-        let feed = feeds.get(&Service::Users);
-        if let Some(feed) = feed {
-            revocations::follow(host, Arc::clone(feed), Arc::clone(&lives)).await?;
-        }
-        Ok(Arc::new(Self {
+        let feed = feeds.get(&Service::Users).cloned();
+        let hearing = Hearing::start(host, feed, Arc::clone(&lives)).await;
+        Arc::new(Self {
             clock: Arc::clone(&host.clock),
             issuer: host.public_url.clone(),
             leeway: millis(credentials.leeway_ms),
@@ -124,9 +124,9 @@ impl Authenticator {
             users,
             signing_keys,
             lives,
-            follows_users: feed.is_some(),
+            hearing,
             slots: Cache::new(config.limits.cached_credentials),
-        }))
+        })
     }
 
     /// Who was seen with this credential before, if that still holds. Does not wait and asks nobody.
@@ -196,7 +196,11 @@ impl Authenticator {
     }
 
     fn believable_for(&self, verified: &Verified) -> Duration {
-        let fresh = verified.fresh_until.saturating_sub(self.clock.monotonic());
+        let mut fresh = verified.fresh_until.saturating_sub(self.clock.monotonic());
+        if verified.by_feed && self.hearing.is_current() {
+            // Whether it is still heard is looked at as often as others are asked for.
+            fresh = fresh.max(self.fresh);
+        }
         let expires = verified
             .expires_at
             .map(|at| (at + self.leeway).since(self.clock.now()));
@@ -214,7 +218,8 @@ impl Authenticator {
                 .signed_by
                 .as_ref()
                 .is_none_or(|key| key.is_listed())
-            && verified.fresh_until > self.clock.monotonic()
+            && (verified.fresh_until > self.clock.monotonic()
+                || (verified.by_feed && self.hearing.is_current()))
             && verified
                 .expires_at
                 .is_none_or(|at| at + self.leeway > self.clock.now())
@@ -276,6 +281,7 @@ impl Authenticator {
             allowance: allowance(rate_limit),
             expires_at: None,
             fresh_until: asked_at + self.fresh,
+            by_feed: false,
             lives: [
                 self.lives.of(api_key_id.as_bytes(), watermark),
                 self.lives.of(user_id.as_bytes(), watermark),
@@ -304,15 +310,17 @@ impl Authenticator {
             Err(detail) => return Ok(Err(detail)),
         };
         let asked_at = self.clock.monotonic();
+        // Before it is asked: what ends after that is heard of.
+        let is_heard = self.hearing.is_current();
         let watermark = self.lives.watermark();
         let status = users.session(claims.sid).await;
-        let (roles, is_fresh) = match status {
+        let (roles, by_feed) = match status {
             Ok(Some(SessionStatus {
                 live: true,
                 user_id,
                 roles,
                 ..
-            })) if user_id == claims.sub => (roles, self.follows_users),
+            })) if user_id == claims.sub => (roles, is_heard),
             Ok(_) => return Ok(Err(NO_LONGER_VALID)),
             // The signature is good; whether the session was ended is asked again soon.
             Err(UsersUnavailable) => (claims.roles, false),
@@ -326,11 +334,8 @@ impl Authenticator {
             client: Client::User(claims.sub),
             allowance: Allowance::General,
             expires_at: Some(expires_at),
-            fresh_until: if is_fresh {
-                Duration::MAX
-            } else {
-                asked_at + self.fresh
-            },
+            fresh_until: asked_at + self.fresh,
+            by_feed,
             lives: [
                 self.lives.of(claims.sid.as_bytes(), watermark),
                 self.lives.of(claims.sub.as_bytes(), watermark),

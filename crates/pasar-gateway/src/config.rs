@@ -28,6 +28,7 @@ pub struct Config {
     pub timeouts: Timeouts,
     pub credentials: Credentials,
     pub rate_limits: RateLimits,
+    pub upstreams: Upstreams,
 }
 
 /// PEM files. They are read again on SIGHUP.
@@ -102,6 +103,25 @@ pub struct Credentials {
     pub leeway_ms: u64,
 }
 
+/// How services in other processes are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstreams {
+    /// How long connecting to an instance may take.
+    pub connect_ms: u64,
+    /// An idle connection is kept for this long: less than the 30 s after which a service closes it.
+    pub idle_ms: u64,
+    /// Idle connections to one instance that each thread keeps.
+    pub idle_connections: usize,
+    /// Between two looks at an instance's `/readyz`, and how long its answer may take.
+    pub health_ms: u64,
+    pub health_timeout_ms: u64,
+    /// After so many requests in a row that failed, an instance gets no more until it is found well again.
+    pub failures_in_a_row: u32,
+    /// Requests that may be sent again, of a hundred. 0: none.
+    pub retry_percent: u8,
+}
+
 /// Requests a client may make. See [`Quota`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -160,6 +180,12 @@ impl Config {
                 "credentials.signing_keys_ms",
                 self.credentials.signing_keys_ms,
             ),
+            ("upstreams.connect_ms", self.upstreams.connect_ms),
+            ("upstreams.health_ms", self.upstreams.health_ms),
+            (
+                "upstreams.failures_in_a_row",
+                self.upstreams.failures_in_a_row.into(),
+            ),
             (
                 "rate_limits.anonymous.per_s",
                 u64::from(self.rate_limits.anonymous.per_s),
@@ -213,6 +239,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             credentials: Credentials::default(),
             rate_limits: RateLimits::default(),
+            upstreams: Upstreams::default(),
         }
     }
 }
@@ -252,6 +279,20 @@ impl Default for Credentials {
             signing_keys_ms: 10_000,
             unknown_key_ms: 5_000,
             leeway_ms: 5_000,
+        }
+    }
+}
+
+impl Default for Upstreams {
+    fn default() -> Self {
+        Self {
+            connect_ms: 1_000,
+            idle_ms: 20_000,
+            idle_connections: 64,
+            health_ms: 250,
+            health_timeout_ms: 1_000,
+            failures_in_a_row: 3,
+            retry_percent: 10,
         }
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! Everything here is on the path of every request. It allocates for what it hands on, not to decide.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version,
     header::{CONNECTION, ORIGIN},
@@ -25,7 +24,6 @@ use pasar_chassis::{
 };
 use pasar_contracts::problem::ProblemType;
 use pasar_store::cause::Actor;
-use tower::Service;
 use tracing::Instrument;
 
 use crate::{
@@ -39,14 +37,15 @@ use crate::{
     rate_limit::Counted,
     request_head,
     response_body::{ResponseBody, StreamEnd},
-    routes::Target,
+    routes::{Found, Table, Target},
     server::connection::Connection,
     session_cookie::Step,
     upgrade,
+    upstream::Unanswered,
 };
 
 /// What is remembered of a request until it is answered.
-struct Exchange<'g> {
+struct Exchange {
     method: Method,
     uri: Uri,
     arrival: Arrival,
@@ -54,7 +53,8 @@ struct Exchange<'g> {
     request_id: Option<HeaderValue>,
     cross_origin: Option<HeaderValue>,
     takes_gzip: bool,
-    target: Option<&'g Target>,
+    table: Arc<Table>,
+    target: Option<Arc<Target>>,
     credential: Credential,
     caller: Option<Arc<Verified>>,
     counted: Option<Counted>,
@@ -62,6 +62,8 @@ struct Exchange<'g> {
 
 /// Where passwords are tried and accounts made.
 const LOGIN_PATHS: [&str; 2] = ["/v1/auth/login", "/v1/auth/register"];
+/// What a client is told to wait while services are still looked for.
+const NOT_YET: Duration = Duration::from_secs(1);
 /// Asked by machines that must always get an answer.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/grpc.health.v1.Health/Check"];
 
@@ -85,7 +87,8 @@ impl Gateway {
             request_id: answer::request_id(&parts.headers),
             cross_origin: parts.headers.get(ORIGIN).cloned(),
             takes_gzip: self.compresses && compression::is_wanted(&parts.headers, parts.uri.path()),
-            target: self.routes.find(parts.uri.path()),
+            table: self.routes.table(),
+            target: None,
             credential: Credential::None,
             caller: None,
             counted: None,
@@ -116,14 +119,14 @@ impl Gateway {
     }
 
     /// Whatever is wrong with a request, its body is let go of in a way that leaves the answer readable.
-    async fn pass<'g>(
-        &'g self,
-        exchange: &mut Exchange<'g>,
+    async fn pass(
+        &self,
+        exchange: &mut Exchange,
         mut parts: Parts,
         body: Incoming,
         connection: &Connection,
     ) -> Result<Response, Problem> {
-        let kind = self.routes.body_kind(&parts);
+        let kind = exchange.table.body_kind(&parts);
         let admitted = match request_head::check(&parts, &self.limits, kind) {
             Ok(()) => match self.cors.preflight(&parts) {
                 Some(preflight) => return Ok(preflight),
@@ -144,7 +147,7 @@ impl Gateway {
             None => body,
         };
         forwarding::strip(&mut parts.headers);
-        let called = self.call(target, Request::from_parts(parts, body)).await;
+        let called = self.call(&target, Request::from_parts(parts, body)).await;
         if let Some(kind) = verdict.problem() {
             return Err(request_head::body_problem(kind, &self.limits));
         }
@@ -156,12 +159,12 @@ impl Gateway {
     }
 
     /// Decides who it is, whether it is one too many, and where it goes; the service is told the former.
-    async fn admit<'g>(
-        &'g self,
-        exchange: &mut Exchange<'g>,
+    async fn admit(
+        &self,
+        exchange: &mut Exchange,
         parts: &mut Parts,
         connection: &Connection,
-    ) -> Result<(&'g Target, Option<Step>), Problem> {
+    ) -> Result<(Arc<Target>, Option<Step>), Problem> {
         let origin = self.proxies.origin(connection.peer, &parts.headers);
         let step = Step::of(parts);
         exchange.credential = Credential::read(&parts.headers);
@@ -169,9 +172,18 @@ impl Gateway {
         upgrade::check(parts, &exchange.credential, &self.own_origins, &self.cors)?;
         exchange.caller = self.identify(exchange, origin).await?;
         self.count(exchange, parts, origin)?;
-        let target = exchange
-            .target
-            .ok_or_else(|| Problem::new(ProblemType::NotFound))?;
+        let target = match exchange.table.find(parts.uri.path()) {
+            Found::Target(target) => target,
+            Found::Nothing => return Err(Problem::new(ProblemType::NotFound)),
+            Found::Perhaps => {
+                return Err(Problem::new(ProblemType::Unavailable)
+                    .detail(
+                        "not all services have been reached yet, and one of them may answer this",
+                    )
+                    .retry_after(NOT_YET));
+            }
+        };
+        exchange.target = Some(Arc::clone(&target));
         let caller = exchange.caller.as_ref();
         let identity = caller.map_or_else(Identity::anonymous, |caller| caller.identity.clone());
         parts.extensions.insert(identity);
@@ -186,7 +198,7 @@ impl Gateway {
     /// A cookie counts only for our own pages. Steps of a page's session take no other credential.
     fn judge_cookie(
         &self,
-        exchange: &mut Exchange<'_>,
+        exchange: &mut Exchange,
         parts: &Parts,
         step: Option<Step>,
     ) -> Result<(), Problem> {
@@ -200,12 +212,7 @@ impl Gateway {
     }
 
     /// Counts the request against the quota of whoever makes it.
-    fn count(
-        &self,
-        exchange: &mut Exchange<'_>,
-        parts: &Parts,
-        origin: Origin,
-    ) -> Result<(), Problem> {
+    fn count(&self, exchange: &mut Exchange, parts: &Parts, origin: Origin) -> Result<(), Problem> {
         let now = exchange.began;
         let path = parts.uri.path();
         if PROBES.contains(&path) {
@@ -233,7 +240,7 @@ impl Gateway {
 
     async fn identify(
         &self,
-        exchange: &mut Exchange<'_>,
+        exchange: &mut Exchange,
         origin: Origin,
     ) -> Result<Option<Arc<Verified>>, Problem> {
         let Some(secret) = exchange.credential.secret() else {
@@ -281,11 +288,11 @@ impl Gateway {
         // A caller of gRPC may be less patient.
         let asked = grpc::timeout(request.headers()).unwrap_or(self.request_timeout);
         let patience = asked.min(self.request_timeout);
-        let mut router = target.router.clone();
-        let called = AssertUnwindSafe(router.call(request)).catch_unwind();
+        let called = target.upstream.call(request);
         match tokio::time::timeout(patience, called).await {
-            Ok(Ok(Ok(response))) => Ok(response),
-            Ok(Err(_)) => {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(Unanswered::Problem(problem))) => Err(problem),
+            Ok(Err(Unanswered::Panicked)) => {
                 self.meters.panics.increment(1);
                 Err(Problem::defect("a service panicked while it answered"))
             }
@@ -305,7 +312,7 @@ impl Gateway {
         }
     }
 
-    fn write_fields(&self, exchange: &Exchange<'_>, flow: String, headers: &mut HeaderMap) {
+    fn write_fields(&self, exchange: &Exchange, flow: String, headers: &mut HeaderMap) {
         answer::write_ids(
             exchange.request_id.as_ref(),
             &exchange.arrival,
@@ -320,9 +327,9 @@ impl Gateway {
         }
     }
 
-    fn note(&self, exchange: &Exchange<'_>, status: StatusCode) {
+    fn note(&self, exchange: &Exchange, status: StatusCode) {
         let took = self.clock.monotonic().saturating_sub(exchange.began);
-        if let Some(target) = exchange.target {
+        if let Some(target) = &exchange.target {
             target.meters.record(status, took);
         }
         self.log.write(&Line {
@@ -339,7 +346,7 @@ impl Gateway {
     }
 
     /// A stream ends with the credentials that opened it.
-    fn stream_end(&self, exchange: &Exchange<'_>, head: &ResponseParts) -> Option<StreamEnd> {
+    fn stream_end(&self, exchange: &Exchange, head: &ResponseParts) -> Option<StreamEnd> {
         let is_stream = answer::is_stream(&head.headers)
             || grpc::is_grpc(&head.headers)
             || head.extensions.get::<TakesOver>().is_some();

@@ -8,7 +8,7 @@ use pasar_chassis::{
     service::{BootError, Running},
     telemetry::Metrics,
 };
-use pasar_contracts::event::Service;
+use pasar_contracts::{event::Service, grpc};
 use pasar_feed::follow::Feeds;
 use pasar_store::{clock::Clock, ids::Ids};
 use tokio::net::TcpListener;
@@ -22,12 +22,14 @@ use crate::{
     forwarding::Proxies,
     meters::EdgeMeters,
     openapi::Document,
-    pages,
+    pages::{self, Served},
     rate_limit::RateLimiter,
+    remote::{self, Reached, Remote},
     request_body::BodyRules,
-    routes::Routes,
+    routes::{Described, Entrance, Routes},
     server::{Server, tls},
     session_cookie::OwnOrigins,
+    upstream::Upstream,
 };
 
 /// The public edge. What it does with a request is in the module `exchange`.
@@ -45,7 +47,7 @@ pub struct Gateway {
     pub(crate) transport_security: Option<HeaderValue>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) rate_limiter: RateLimiter,
-    pub(crate) routes: Routes,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) log: AccessLog,
     pub(crate) meters: EdgeMeters,
 }
@@ -58,6 +60,14 @@ pub struct Started {
     pub openapi: OpenApi,
 }
 
+/// What services offer by gRPC, for those that run elsewhere.
+const GRPC: [(Service, &str); 5] = [
+    (Service::Users, grpc::users::USERS),
+    (Service::Inventory, grpc::inventory::INVENTORY),
+    (Service::Orders, grpc::orders::ORDERS),
+    (Service::Payments, grpc::payments::PAYMENTS),
+    (Service::Relay, grpc::relay::RELAY),
+];
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Binds the address of the configuration. Separate from [`start`], as services have to know the
@@ -72,13 +82,15 @@ pub async fn bind(config: &Config) -> Result<TcpListener, BootError> {
 }
 
 /// Puts the gateway in front of the services and begins to serve. The configuration must have been
-/// found valid ([`Config::validate`]).
+/// found valid ([`Config::validate`]). `services` run in this process, `remotes` in others; those that cannot be
+/// reached yet are told of when they can.
 pub async fn start(
     host: &Host,
     config: Config,
     listener: TcpListener,
     metrics: Metrics,
     services: Vec<(Service, Running)>,
+    remotes: Vec<Remote>,
     feeds: &Feeds,
 ) -> Result<Started, BootError> {
     let address = listener.local_addr().map_err(|source| BootError::Io {
@@ -90,34 +102,51 @@ pub async fn start(
         .as_ref()
         .map(|files| tls::acceptor(files, &host.tasks))
         .transpose()?;
-    let users = services
-        .iter()
-        .find(|(service, _)| *service == Service::Users);
-    let users = users.map(|(_, running)| running.router.clone());
-    let authenticator = Authenticator::start(host, &config, users, feeds).await?;
     let mut document = Document::new(&host.public_url, pages::openapi());
     for (service, running) in &services {
-        document.add(*service, &running.openapi)?;
+        document.add(service.as_str(), &running.openapi)?;
     }
-    let grpc: Vec<_> = services
-        .iter()
-        .flat_map(|(_, running)| running.grpc.iter().copied())
+    let served = Served::new(&document)?;
+    let here = services.iter().flat_map(|(_, running)| running.grpc);
+    let is_elsewhere = |name: &str| remotes.iter().any(|remote| remote.name == name);
+    let elsewhere = GRPC.iter().filter(|(name, _)| is_elsewhere(name.as_str()));
+    let offered: Vec<&str> = here
+        .copied()
+        .chain(elsewhere.map(|(_, offered)| *offered))
         .collect();
-    let pages = pages::router(host, &config, metrics, &document, &grpc)?;
-    let mut targets = services;
-    targets.push((Service::Gateway, pages));
-    let gateway = Arc::new(Gateway::new(
-        host,
-        &config,
-        authenticator,
-        Routes::new(targets)?,
-    ));
+    let pages = pages::router(host, &config, metrics, served.clone(), &offered);
+    let mut entrances: Vec<Entrance> = services
+        .into_iter()
+        .chain([(Service::Gateway, pages)])
+        .map(local)
+        .collect::<Result<_, _>>()?;
+    let openapi = document.clone().into_openapi();
+    let remotes = remote::connect(host, &config, remotes)?;
+    entrances.extend(remotes.iter().map(Reached::entrance));
+    let users = entrances
+        .iter()
+        .find(|entrance| entrance.name == Service::Users.as_str());
+    let users = users.map(|entrance| entrance.upstream.clone());
+    let routes = Arc::new(Routes::new(entrances)?);
+    remote::describe_all(host, remotes, &routes, document, served).await;
+    let authenticator = Authenticator::start(host, &config, users, feeds).await;
+    let gateway = Arc::new(Gateway::new(host, &config, authenticator, routes));
     let server = Server::new(gateway, &config, tls, host.tasks.clone());
     host.tasks.spawn("gateway", server.run(listener));
     tracing::info!(%address, "the gateway listens");
-    Ok(Started {
-        address,
-        openapi: document.into_openapi(),
+    Ok(Started { address, openapi })
+}
+
+fn local((service, running): (Service, Running)) -> Result<Entrance, BootError> {
+    let description = running.describe(service)?;
+    Ok(Entrance {
+        name: service.to_string(),
+        upstream: Upstream::Local(running.router),
+        described: Some(Described {
+            openapi: description.openapi,
+            grpc: description.grpc,
+            prefixes: Vec::new(),
+        }),
     })
 }
 
@@ -126,7 +155,7 @@ impl Gateway {
         host: &Host,
         config: &Config,
         authenticator: Arc<Authenticator>,
-        routes: Routes,
+        routes: Arc<Routes>,
     ) -> Self {
         Self {
             clock: Arc::clone(&host.clock),

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use http::StatusCode;
 use metrics::{Counter, Histogram};
-use pasar_contracts::event::Service;
-
 /// Of one service's requests.
 pub(crate) struct RouteMeters {
     by_class: [Counter; 5],
@@ -23,13 +21,13 @@ pub(crate) struct EdgeMeters {
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl RouteMeters {
-    pub(crate) fn new(service: Service) -> Self {
-        let service = service.as_str();
+    pub(crate) fn new(service: &str) -> Self {
+        let name = || service.to_owned();
         Self {
             by_class: CLASSES.map(|class| {
-                metrics::counter!("pasar_gateway_requests_total", "service" => service, "status" => class)
+                metrics::counter!("pasar_gateway_requests_total", "service" => name(), "status" => class)
             }),
-            seconds: metrics::histogram!("pasar_gateway_request_seconds", "service" => service),
+            seconds: metrics::histogram!("pasar_gateway_request_seconds", "service" => name()),
         }
     }
 

@@ -9,7 +9,7 @@ use pasar_chassis::{
     problem::MEDIA_TYPE,
     service::BootError,
 };
-use pasar_contracts::{event::Service, problem::ProblemType};
+use pasar_contracts::problem::ProblemType;
 use serde_json::{Map, Value, json};
 use utoipa::{
     IntoResponses, PartialSchema,
@@ -19,8 +19,11 @@ use utoipa::{
 use crate::session_cookie::{CookieSession, SESSION_COOKIE};
 
 /// The merged document, before [`Document::to_json`] finishes it.
+#[derive(Clone)]
 pub(crate) struct Document {
     openapi: OpenApi,
+    /// Documents that came over the network, by the names of their services.
+    elsewhere: Vec<(String, Value)>,
     public_url: String,
 }
 
@@ -74,6 +77,7 @@ impl Document {
     pub(crate) fn new(public_url: &str, own: OpenApi) -> Self {
         Self {
             openapi: own,
+            elsewhere: Vec::new(),
             public_url: public_url.to_owned(),
         }
     }
@@ -83,7 +87,7 @@ impl Document {
     }
 
     /// Takes over a service's public operations. Two schemas of one name must be the same schema.
-    pub(crate) fn add(&mut self, service: Service, of_service: &OpenApi) -> Result<(), BootError> {
+    pub(crate) fn add(&mut self, service: &str, of_service: &OpenApi) -> Result<(), BootError> {
         let mut public = of_service.clone();
         public
             .paths
@@ -106,10 +110,21 @@ impl Document {
         Ok(())
     }
 
+    /// Takes over what a service elsewhere says of itself, in place of what it said before. In the order of
+    /// names, so that the document does not depend on who came up first.
+    pub(crate) fn replace(&mut self, service: &str, openapi: Value) {
+        self.elsewhere.retain(|(known, _)| known != service);
+        self.elsewhere.push((service.to_owned(), openapi));
+        self.elsewhere.sort_by(|one, other| one.0.cmp(&other.0));
+    }
+
     /// The finished document.
     pub(crate) fn to_json(&self) -> Result<Value, BootError> {
         let mut document = serde_json::to_value(&self.openapi)
             .map_err(|error| BootError::Invalid(format!("the OpenAPI document: {error}")))?;
+        for (service, openapi) in &self.elsewhere {
+            merge(&mut document, service, openapi)?;
+        }
         document["info"] = json!({
             "title": "Pasar",
             "version": env!("CARGO_PKG_VERSION"),
@@ -129,6 +144,32 @@ impl Document {
         }
         Ok(document)
     }
+}
+
+/// Takes over the public operations of a document, and what they refer to.
+fn merge(document: &mut Value, service: &str, openapi: &Value) -> Result<(), BootError> {
+    for (path, item) in openapi["paths"].as_object().into_iter().flatten() {
+        if !path.starts_with(INTERNAL) {
+            document["paths"][path] = item.clone();
+        }
+    }
+    for (kind, parts) in openapi["components"].as_object().into_iter().flatten() {
+        for (name, part) in parts.as_object().into_iter().flatten() {
+            let place = &mut document["components"][kind][name];
+            if kind == "schemas" && !place.is_null() && place != part {
+                return Err(BootError::Invalid(format!(
+                    "the schema {name} of {service} differs from another service's"
+                )));
+            }
+            *place = part.clone();
+        }
+    }
+    let tags = openapi["tags"].as_array().cloned().unwrap_or_default();
+    match document["tags"].as_array_mut() {
+        Some(known) => known.extend(tags),
+        None => document["tags"] = tags.into(),
+    }
+    Ok(())
 }
 
 fn add_components(document: &mut Value) {

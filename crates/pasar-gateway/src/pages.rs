@@ -19,6 +19,7 @@ use http::{
         IF_NONE_MATCH, VARY,
     },
 };
+use parking_lot::RwLock;
 use pasar_chassis::{
     grpc,
     host::Host,
@@ -39,10 +40,10 @@ use crate::{
     openapi::Document,
 };
 
-/// What the pages are made of. The documents are made once, at boot.
+/// What the pages are made of. The OpenAPI document is made anew when a service elsewhere tells its own.
 struct Pages {
     public_url: String,
-    openapi: File,
+    openapi: Served,
     asyncapi: File,
     docs: File,
     script: File,
@@ -53,13 +54,17 @@ struct Pages {
 }
 
 /// Bytes that do not change while the process runs, in both codings.
-struct File {
+pub(crate) struct File {
     media_type: &'static str,
     plain: Bytes,
     gzip: Option<Bytes>,
     tag: HeaderValue,
     gzip_tag: HeaderValue,
 }
+
+/// The OpenAPI document that is served now.
+#[derive(Clone)]
+pub(crate) struct Served(Arc<RwLock<Arc<File>>>);
 
 /// Our own pages run our own script and style, and nothing from elsewhere.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
@@ -78,13 +83,12 @@ pub(crate) fn router(
     host: &Host,
     config: &Config,
     metrics: Metrics,
-    document: &Document,
+    openapi: Served,
     services: &[&str],
-) -> Result<Running, BootError> {
-    let json = document.to_json()?.to_string();
+) -> Running {
     let pages = Pages {
         public_url: host.public_url.clone(),
-        openapi: File::new("application/json", json.into()),
+        openapi,
         asyncapi: File::new("application/json", asyncapi(&host.public_url).into()),
         docs: File::new(
             HTML,
@@ -107,11 +111,34 @@ pub(crate) fn router(
         .with_state(Arc::new(pages))
         .merge(grpc::health::router(host, services))
         .merge(grpc::reflection::router(host, services));
-    Ok(Running {
+    Running {
         router: with_fallbacks(router),
         openapi,
         grpc: &[HEALTH, REFLECTION],
-    })
+    }
+}
+
+impl Served {
+    pub(crate) fn new(document: &Document) -> Result<Self, BootError> {
+        let file = Self::file(document)?;
+        Ok(Self(Arc::new(RwLock::new(Arc::new(file)))))
+    }
+
+    pub(crate) fn replace(&self, document: &Document) -> Result<(), BootError> {
+        let file = Self::file(document)?;
+        *self.0.write() = Arc::new(file);
+        Ok(())
+    }
+
+    fn file(document: &Document) -> Result<File, BootError> {
+        let json = document.to_json()?.to_string();
+        Ok(File::new("application/json", json.into()))
+    }
+
+    fn respond(&self, request: &HeaderMap) -> Response {
+        let file = Arc::clone(&self.0.read());
+        file.respond(request)
+    }
 }
 
 /// The document of what is pushed, with where that is.

@@ -66,6 +66,7 @@ struct Unread {
 const FINE: u8 = 0;
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
+const BROKEN: u8 = 3;
 
 #[derive(Debug, thiserror::Error)]
 enum Refused {
@@ -152,6 +153,7 @@ impl BodyVerdict {
         match self.0.as_ref()?.load(Relaxed) {
             TOO_LARGE => Some(ProblemType::PayloadTooLarge),
             TOO_SLOW => Some(ProblemType::RequestTimeout),
+            BROKEN => Some(ProblemType::InvalidRequest),
             _ => None,
         }
     }
@@ -190,7 +192,7 @@ impl http_body::Body for RequestBody {
         let Some(frame) = ready!(polled) else {
             return Poll::Ready(None);
         };
-        let frame = frame?;
+        let frame = frame.inspect_err(|_| self.verdict.store(BROKEN, Relaxed))?;
         if self.kind == BodyKind::Lines {
             self.timer = None;
         }

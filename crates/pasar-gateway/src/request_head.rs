@@ -103,10 +103,13 @@ fn check_framing(headers: &HeaderMap, most: u64) -> Result<(), Problem> {
 
 /// What is said of a body that was cut off.
 pub(crate) fn body_problem(kind: ProblemType, limits: &Limits) -> Problem {
-    if kind == ProblemType::PayloadTooLarge {
-        return too_large(limits.body_bytes);
+    match kind {
+        ProblemType::PayloadTooLarge => too_large(limits.body_bytes),
+        ProblemType::InvalidRequest => {
+            invalid("the body ended before it was whole, or cannot be read")
+        }
+        _ => Problem::new(kind),
     }
-    Problem::new(kind)
 }
 
 fn too_large(limit: u64) -> Problem {

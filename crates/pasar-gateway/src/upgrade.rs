@@ -43,7 +43,7 @@ pub(crate) fn check(
         .detail("pages of this origin may not open a WebSocket here; gateway.cors_origins lists those that may"))
 }
 
-fn is_websocket(headers: &HeaderMap) -> bool {
+pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
     headers.get_all(UPGRADE).iter().any(|value| {
         value
             .as_bytes()

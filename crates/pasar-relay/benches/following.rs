@@ -75,7 +75,7 @@ fn measure(stretch: i64) -> (f64, f64) {
     let starting = store.position(Service::Orders, epoch, 0);
     store.run_group(1);
     starting.wait().expect("a position is kept");
-    let reacting: Arc<dyn React> = Arc::new(Reacting(Copying::new(Service::Orders, epoch)));
+    let reacting: Arc<dyn React> = Arc::new(Reacting(copying(epoch)));
     let events = events(&ids);
     let (cpu, begun) = (cpu_ns(), Instant::now());
     for from in (0..EVENTS).step_by(usize::try_from(stretch).expect("a small number")) {
@@ -136,4 +136,10 @@ fn cpu_ns() -> f64 {
         .ok()
         .and_then(|text| text.split(' ').next()?.parse().ok())
         .unwrap_or_default()
+}
+
+fn copying(epoch: EpochId) -> Copying {
+    let copying = Copying::new(Service::Orders);
+    Reactions::begins(&copying, epoch);
+    copying
 }

@@ -78,8 +78,7 @@ pub async fn start(
     log.hear_others(&host.tasks);
     let duty = Duty::start(host, &store);
     for (publisher, feed) in feeds {
-        let epoch = feed.head().await?.epoch;
-        let copying = Arc::new(Copying::new(*publisher, epoch));
+        let copying = Arc::new(Copying::new(*publisher));
         duty.follow(*publisher, Arc::clone(feed), copying);
     }
     let live = Live::start(host, log.clone());

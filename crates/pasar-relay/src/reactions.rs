@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use pasar_contracts::event::Service;
 use pasar_feed::follower::{Reactions, Route};
 use pasar_store::{context::Context, fault::Fault, feed::FeedEvent, lane::LaneKey};
@@ -18,16 +19,17 @@ use crate::{
 /// feed ends when the feed does.
 pub struct Copying {
     publisher: Service,
-    epoch: EpochId,
+    /// Told before the first event comes.
+    epoch: Mutex<EpochId>,
     source: String,
 }
 
 impl Copying {
     #[must_use]
-    pub fn new(publisher: Service, epoch: EpochId) -> Self {
+    pub fn new(publisher: Service) -> Self {
         Self {
             publisher,
-            epoch,
+            epoch: Mutex::new(EpochId::from_bytes([0; 16])),
             source: format!("/pasar/{publisher}"),
         }
     }
@@ -49,7 +51,7 @@ impl Copying {
             actor: event.actor.as_str().into(),
             origin: Some(Origin {
                 keyversion: event.keyversion,
-                epoch: self.epoch,
+                epoch: *self.epoch.lock(),
                 sequence: event.sequence,
             }),
             content_type: None,
@@ -69,6 +71,10 @@ impl Reactions for Copying {
 
     fn route(&self, _: &FeedEvent) -> Result<Route, Fault> {
         Ok(Route::One(LaneKey::of(self.publisher.as_str().as_bytes())))
+    }
+
+    fn begins(&self, epoch: EpochId) {
+        *self.epoch.lock() = epoch;
     }
 
     fn gather(&self) -> Duration {

@@ -28,6 +28,9 @@ pub enum Fault {
     /// Another process does this work now.
     #[error("the lease of {0} was lost")]
     LeaseLost(&'static str),
+    /// Another service does not answer.
+    #[error("cannot reach {0}")]
+    Unreachable(String),
     /// A state that the code says cannot occur.
     #[error("defect: {0}")]
     Bug(String),
@@ -47,7 +50,8 @@ impl Fault {
             | Self::Unknown
             | Self::Unavailable(_)
             | Self::Database(_)
-            | Self::Closed => true,
+            | Self::Closed
+            | Self::Unreachable(_) => true,
             Self::Constraint(_) | Self::Corrupt(_) | Self::LeaseLost(_) | Self::Bug(_) => false,
         }
     }

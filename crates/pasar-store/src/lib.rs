@@ -16,6 +16,7 @@ pub mod ids;
 pub mod inspect;
 pub mod lane;
 pub mod lease;
+pub mod lineage;
 pub mod place;
 pub mod scratch;
 pub mod store;

@@ -29,7 +29,7 @@ pub(crate) enum InvalidKey {
     RateLimit,
 }
 
-const VERBS: [&str; 2] = ["publish", "subscribe"];
+const VERBS: [&str; 3] = ["publish", "subscribe", "feed"];
 const MAX_TOPIC_BYTES: usize = 200;
 
 impl FullKey {
@@ -172,7 +172,15 @@ mod tests {
 
     #[test]
     fn scopes_name_a_verb_and_topics() {
-        assert!(scopes(&["publish:client", "subscribe:orders.*", "subscribe:*"]).is_ok());
+        assert!(
+            scopes(&[
+                "publish:client",
+                "subscribe:orders.*",
+                "subscribe:*",
+                "feed:orders"
+            ])
+            .is_ok()
+        );
         for scope in [
             "",
             "publish",

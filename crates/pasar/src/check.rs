@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Configuration file, where it says that the databases are on a server
     #[arg(long, env = "PASAR_CONFIG")]
     config: Option<PathBuf>,
+    /// Further folders, where services have folders of their own
+    #[arg(long, value_name = "FOLDER")]
+    also: Vec<PathBuf>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -42,10 +45,11 @@ pub(crate) struct Args {
 
 /// 0: nothing is wrong; 1: something is; 2: it could not look.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let opened = Config::load(args.config, None).and_then(|config| {
+    let opened = Config::load(args.config).and_then(|config| {
         let places = config.database.databases()?;
         let has_sandbox = config.payments.sandbox.enabled;
-        Databases::open(&places, &args.data.data, args.books, has_sandbox)
+        let folders = [args.data.data].into_iter().chain(args.also).collect();
+        Databases::open(&places, folders, args.books, has_sandbox)
     });
     let looked = opened.and_then(|databases| {
         let mut report = Report::new(databases.is_running());

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    bench, check, config, dead_letters, flow, health, import, listen, migrate, replay, sandbox,
-    send, subscriptions, up, user,
+    bench, check, config, dead_letters, flow, health, import, listen, migrate, reconcile, replay,
+    sandbox, send, subscriptions, up, user,
 };
 
 /// Pasar takes an order once and never loses it: stock and money settle exactly once.
@@ -44,6 +44,8 @@ enum Command {
     Check(check::Args),
     /// Bring the databases to this version's schema
     Migrate(migrate::Args),
+    /// Put a follower back to where a restored feed forked from what it has followed
+    Reconcile(reconcile::Args),
     /// Change accounts on this machine
     #[command(subcommand)]
     User(user::Command),
@@ -81,6 +83,7 @@ impl Cli {
             Command::DeadLetters(command) => one_thread()?.block_on(dead_letters::run(command)),
             Command::Check(args) => check::run(args),
             Command::Migrate(args) => migrate::run(&args),
+            Command::Reconcile(args) => many_threads()?.block_on(reconcile::run(args)),
             Command::User(command) => many_threads()?.block_on(user::run(command)),
             Command::Config => {
                 print!("{}", config::DEFAULTS);

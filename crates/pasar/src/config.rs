@@ -1,14 +1,19 @@
 //! The whole configuration. It is read before anything is opened or bound.
 
-use std::{env, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, env, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use pasar_chassis::{
     config::{self, Sources},
     databases::Databases,
     telemetry::LogConfig,
 };
+use pasar_contracts::event::Service;
 use serde::Deserialize;
+
+use self::place::Place;
+
+pub(crate) mod place;
 
 /// The defaults with what they mean: what `pasar config` prints, and what is read first.
 pub(crate) const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -33,7 +38,10 @@ pub(crate) struct Config {
     public_url: String,
     drain_ms: u64,
     pub(crate) database: DatabaseConfig,
+    drain_notice_ms: u64,
     pub(crate) log: LogConfig,
+    /// Where services are that run in processes of their own.
+    pub(crate) services: BTreeMap<String, Place>,
     pub(crate) gateway: pasar_gateway::config::Config,
     pub(crate) users: pasar_users::config::Config,
     pub(crate) inventory: pasar_inventory::config::Config,
@@ -73,16 +81,59 @@ impl fmt::Debug for DatabaseConfig {
 }
 
 impl Config {
-    /// Defaults, then the file, the environment and the flags.
-    pub(crate) fn load(file: Option<PathBuf>, bind: Option<SocketAddr>) -> anyhow::Result<Self> {
-        let flags = bind.map(|bind| ("gateway.bind".to_owned(), bind.to_string(), "--bind"));
+    /// Defaults, then the file and the environment.
+    pub(crate) fn load(file: Option<PathBuf>) -> anyhow::Result<Self> {
         Self::read(&Sources {
             defaults: DEFAULTS,
             file,
             environment: env::vars().collect(),
             not_configuration: NOT_CONFIGURATION,
-            flags: flags.into_iter().collect(),
+            flags: Vec::new(),
         })
+    }
+
+    /// What clients reach a gateway in another process by.
+    pub(crate) fn public_url_elsewhere(&self) -> anyhow::Result<String> {
+        ensure!(
+            !self.public_url.is_empty() || self.gateway.bind.port() != 0,
+            "where clients reach the gateway is not known here; say it in the configuration of every process: \
+             public_url = \"https://shop.example\""
+        );
+        Ok(self.public_url(self.gateway.bind))
+    }
+
+    /// Where a service of ours is, or listens.
+    pub(crate) fn place(&self, service: Service) -> anyhow::Result<&Place> {
+        self.services.get(service.as_str()).with_context(|| {
+            format!("where {service} is must be told: [services.{service}] urls = [\"http://..\"]")
+        })
+    }
+
+    /// Whether the configuration says anything of services in other processes.
+    pub(crate) fn tells_of_processes(&self) -> bool {
+        let defaults = Self::read(&Sources {
+            defaults: DEFAULTS,
+            ..Sources::default()
+        });
+        defaults.is_ok_and(|defaults| defaults.services != self.services)
+    }
+
+    /// How long a process that is to end still takes what comes, so that gateways notice and ask others.
+    pub(crate) const fn drain_notice(&self) -> Duration {
+        Duration::from_millis(self.drain_notice_ms)
+    }
+
+    fn check_places(&self) -> anyhow::Result<()> {
+        for (name, place) in &self.services {
+            match name.parse::<Service>() {
+                Ok(Service::Gateway) => {
+                    bail!("services.gateway: the gateway is told by public_url")
+                }
+                Ok(_) => place.check_ours(name)?,
+                Err(_) => place.check_foreign(name)?,
+            }
+        }
+        Ok(())
     }
 
     /// What clients reach the gateway by, once it is known where that listens.
@@ -113,6 +164,7 @@ impl Config {
             .context("the configuration cannot be used; `pasar config` shows what there is")?;
         config.database.databases()?;
         config.gateway.validate().context("gateway")?;
+        config.check_places()?;
         config.users.check()?;
         config.orders.check()?;
         config.payments.check()?;

@@ -43,6 +43,25 @@ impl DemoEnv {
         }
     }
 
+    /// Changes the file. Several processes of a demo write to it: one after the other.
+    pub(crate) async fn change(
+        data: &Path,
+        change: impl AsyncFnOnce(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let path = data.join("demo.env.lock");
+        let failed = || format!("cannot lock {}", path.display());
+        let lock = fs::File::create(&path).with_context(failed)?;
+        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await?;
+        let _lock = lock.with_context(failed)?;
+        let before = Self::read(data)?;
+        let mut demo = before.clone().unwrap_or_default();
+        change(&mut demo).await?;
+        if before.as_ref() != Some(&demo) {
+            demo.write(data)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.variables.iter().find(|(known, _)| known == name)?;
         Some(value)

@@ -1,15 +1,19 @@
-//! The data folder belongs to one process at a time: two would each believe to be the only writer.
+//! Each service's data belongs to one process at a time: two would each believe to be the only writer. Processes
+//! of different services may share a folder.
 
 use std::{
     fs::{self, File, TryLockError},
     io::{Read as _, Seek as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     process,
 };
 
 use anyhow::{Context as _, bail};
 
-pub(crate) const FILE_NAME: &str = "pasar.lock";
+/// Where the lock of a service, or of the sandbox, lies.
+pub(crate) fn path(data: &Path, name: &str) -> PathBuf {
+    data.join(format!("{name}.lock"))
+}
 
 /// Held as long as it lives; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -18,15 +22,18 @@ pub(crate) struct DataLock {
 }
 
 impl DataLock {
-    /// Makes the folder if there is none, readable by its owner alone, and takes it.
-    pub(crate) fn take(data: &Path) -> anyhow::Result<Self> {
-        create_private(data).with_context(|| {
-            format!(
-                "cannot make the data folder {}; name another with --data",
-                data.display()
-            )
-        })?;
-        let path = data.join(FILE_NAME);
+    /// Takes a folder for some services, all or none.
+    pub(crate) fn take_all<'n>(
+        data: &Path,
+        names: impl Iterator<Item = &'n str>,
+    ) -> anyhow::Result<Vec<Self>> {
+        names.map(|name| Self::take(data, name)).collect()
+    }
+
+    /// Makes the folder if there is none, readable by its owner alone, and takes it for a service.
+    pub(crate) fn take(data: &Path, name: &str) -> anyhow::Result<Self> {
+        make_folder(data)?;
+        let path = path(data, name);
         let mut file = File::options()
             .read(true)
             .write(true)
@@ -45,7 +52,8 @@ impl DataLock {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
                 bail!(
-                    "{} is in use by process {}; stop that one first, or name another folder with --data",
+                    "{name} in {} is in use by process {}; stop that one first, or name another folder with \
+                     --data",
                     data.display(),
                     holder.trim()
                 );
@@ -59,6 +67,16 @@ impl DataLock {
         writeln!(file, "{}", process::id())?;
         Ok(Self { _file: file })
     }
+}
+
+/// Readable by its owner alone.
+pub(crate) fn make_folder(data: &Path) -> anyhow::Result<()> {
+    create_private(data).with_context(|| {
+        format!(
+            "cannot make the data folder {}; name another with --data",
+            data.display()
+        )
+    })
 }
 
 fn create_private(data: &Path) -> std::io::Result<()> {
@@ -77,11 +95,13 @@ mod tests {
     fn a_second_owner_is_refused_and_told_who_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("deep/data");
-        let lock = DataLock::take(&data).unwrap();
-        let refusal = DataLock::take(&data).unwrap_err().to_string();
+        let lock = DataLock::take(&data, "orders").unwrap();
+        let refusal = DataLock::take(&data, "orders").unwrap_err().to_string();
         assert!(refusal.contains(&process::id().to_string()), "{refusal}");
         assert!(refusal.contains("--data"), "{refusal}");
+        let other = DataLock::take(&data, "payments").unwrap();
         drop(lock);
-        DataLock::take(&data).unwrap();
+        DataLock::take(&data, "orders").unwrap();
+        drop(other);
     }
 }

@@ -24,6 +24,7 @@ mod locations;
 mod lock;
 mod migrate;
 mod progress;
+mod reconcile;
 mod replay;
 mod sandbox;
 mod send;

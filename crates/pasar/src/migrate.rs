@@ -11,7 +11,11 @@ use pasar_store::{
     store::{Migration, Store, StoreOptions},
 };
 
-use crate::{cli::Data, config::Config, lock::DataLock};
+use crate::{
+    cli::Data,
+    config::Config,
+    lock::{self, DataLock},
+};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -46,7 +50,7 @@ const DATABASES: [Database; 6] = [
 ];
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(args.config.clone(), None)?;
+    let config = Config::load(args.config.clone())?;
     let databases = config.database.databases()?;
     let data = &args.data.data;
     let has_database = |name: &Service| *name != Service::Gateway;
@@ -55,14 +59,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         "the gateway has no database; name services that have one"
     );
     // On a server the databases themselves keep others out.
-    let _lock = match databases.are_on_server() {
-        true => None,
-        false => Some(DataLock::take(data)?),
-    };
+    let is_named = |name: &Service| args.names.is_empty() || args.names.contains(name);
+    let locked = DATABASES
+        .iter()
+        .filter(|database| is_named(&database.service) && !databases.are_on_server())
+        .map(|database| database.name);
+    lock::make_folder(data)?;
+    let _locks = DataLock::take_all(data, locked)?;
     for database in &DATABASES {
-        let is_named = args.names.is_empty() || args.names.contains(&database.service);
         let is_sandbox = database.name != database.service.as_str();
-        if is_named && (!is_sandbox || config.payments.sandbox.enabled) {
+        if is_named(&database.service) && (!is_sandbox || config.payments.sandbox.enabled) {
             let place = databases.named(data, database.name);
             let steps = database.migrate(place.clone())?;
             println!("{:<10} {} {place}", database.name, said(steps));

@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::init_logs(&LogConfig::default())?;
-    let _lock = DataLock::take(&args.data.data)?;
+    let _lock = DataLock::take(&args.data.data, "sandbox")?;
     let listener = TcpListener::bind(args.bind)
         .await
         .with_context(|| format!("cannot listen on {}; name another with --bind", args.bind))?;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::ensure;
 use pasar_chassis::{host::Host, keyring::Keyring};
+use pasar_contracts::event::Service;
 use pasar_store::ids::SystemIds;
 use pasar_users::operator;
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn reset_password(args: Reset) -> anyhow::Result<ExitCode> {
-    let config = Config::load(args.config, None)?;
+    let config = Config::load(args.config)?;
     let data = args.data.data;
     let databases = config.database.databases()?;
     ensure!(
@@ -41,7 +42,7 @@ async fn reset_password(args: Reset) -> anyhow::Result<ExitCode> {
         "there are no users in {}; name the data folder with --data",
         data.display()
     );
-    let _lock = DataLock::take(&data)?;
+    let _lock = DataLock::take(&data, Service::Users.as_str())?;
     let environment = keyring_text::given()?;
     let keyring = Keyring::open(&data, environment.as_deref(), &SystemIds::default())?;
     let host = Host {

@@ -72,6 +72,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
             Ok(Ending::Ran(engine::run(workspace, brokers)?))
         });
     }
+    suite("apart", &mut || Ok(Ending::Ran(apart(workspace)?)));
     if let Some(brokers) = &brokers {
         suite("stop", &mut || passed(brokers.stop(workspace)));
     }
@@ -110,6 +111,35 @@ fn tests(workspace: &Workspace, brokers: Option<&servers::Servers>) -> anyhow::R
     }
     tally::run_counted(&mut command)
 }
+
+/// The tests of a whole system again, with each service as a process of its own, and those of the gateway with
+/// services behind the network. What is about the one process, or starts processes by itself, is not repeated.
+fn apart(workspace: &Workspace) -> anyhow::Result<Tally> {
+    let mut command = workspace.cargo_tests("test");
+    command
+        .args(["--no-fail-fast", "--test", "it", "--"])
+        .args(APART)
+        .env("SHAPE_UNDER_TEST", "processes");
+    tally::run_counted(&mut command)
+}
+
+/// By the modules that hold them: of the system, then of the gateway.
+const APART: [&str; 14] = [
+    "walk::",
+    "settling::",
+    "money::",
+    "stock::",
+    "roles::",
+    "drain::",
+    "relay_flows::",
+    "routing::",
+    "streams::",
+    "grpc::",
+    "tokens::",
+    "api_keys::",
+    "cookies::",
+    "rate_limits::",
+];
 
 /// Compiles each service's code and tests with only what that service asks for.
 ///

@@ -27,7 +27,7 @@ use super::{
     Limits,
     request::{PeerAddress, Requests},
 };
-use crate::host::Host;
+use crate::{host::Host, passport::Passports};
 
 /// What all connections of a listener share.
 pub(super) struct Connections {
@@ -44,7 +44,12 @@ const MAX_HEADERS: usize = 100;
 const MIN_BUFFER: usize = 8 * 1024;
 
 impl Connections {
-    pub(super) fn new(host: &Host, router: Router, limits: &Limits) -> Self {
+    pub(super) fn new(
+        host: &Host,
+        router: Router,
+        limits: &Limits,
+        passports: Option<Passports>,
+    ) -> Self {
         let header_timeout = Duration::from_millis(limits.header_timeout_ms);
         let header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
         let mut builder = Builder::new(TokioExecutor::new());
@@ -63,7 +68,7 @@ impl Connections {
             .keep_alive_timeout(PING);
         Self {
             builder: Arc::new(builder),
-            requests: Requests::new(host, router),
+            requests: Requests::new(host, router, passports),
             tasks: host.tasks.clone(),
             first_request_within: header_timeout,
         }

@@ -7,6 +7,7 @@
 
 mod duty;
 mod effects;
+mod feeds;
 mod grpc_health;
 mod host;
 mod http;

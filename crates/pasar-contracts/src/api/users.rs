@@ -258,7 +258,8 @@ pub struct CreateApiKey {
     /// Some of the caller's own.
     #[schema(min_items = 1, max_items = 5)]
     pub roles: Vec<Role>,
-    /// `publish:<topic>` and `subscribe:<topic>`; `*` at the end of a topic stands for any rest.
+    /// `publish:<topic>` and `subscribe:<topic>`; `*` at the end of a topic stands for any rest. `feed:<service>`:
+    /// follow a service's own feed.
     #[serde(default)]
     #[schema(max_items = 50, example = json!(["publish:client", "subscribe:orders.*"]))]
     pub scopes: Vec<String>,

@@ -1,8 +1,15 @@
 //! Hears from the users feed what ends, so that nothing that was remembered outlives it.
 //!
-//! The position is kept in memory only: what ended before the start is not remembered by anybody here.
+//! The position is kept in memory only: what ended before the start is not remembered by anybody here. While
+//! the feed is not heard, what was verified is believed for a short time only.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use pasar_chassis::{host::Host, problem::Chain};
 use pasar_contracts::{
@@ -14,42 +21,114 @@ use pasar_store::{fault::Fault, feed::FeedEvent};
 
 use crate::authentication::lives::Lives;
 
+/// Whether what ends is heard of. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Hearing(Arc<Heard>);
+
+#[derive(Default)]
+struct Heard {
+    feed: Option<Arc<dyn Follow>>,
+    /// From where on is known.
+    placed: AtomicBool,
+}
+
 const BATCH: usize = 500;
 /// Between attempts to read a feed that cannot be read.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A publisher that says nothing for so long is not heard any more. It tells its head every second.
+const SILENCE: Duration = Duration::from_secs(4);
 
-/// Follows from the head that the feed has now.
-pub(super) async fn follow(
-    host: &Host,
-    feed: Arc<dyn Follow>,
-    lives: Arc<Lives>,
-) -> Result<(), Fault> {
-    let mut position = feed.head().await?.sequence;
-    let tasks = host.tasks.clone();
-    host.tasks.spawn("gateway revocations", async move {
-        let following = async {
-            loop {
-                match feed.after(position, BATCH).await {
-                    Ok(events) => {
-                        for event in &events {
-                            hear(&lives, event);
-                            position = event.sequence;
-                        }
+impl Hearing {
+    /// Follows from the head that the feed has once it is reached first. Returns once it was tried.
+    pub(super) async fn start(
+        host: &Host,
+        feed: Option<Arc<dyn Follow>>,
+        lives: Arc<Lives>,
+    ) -> Self {
+        let hearing = Self(Arc::new(Heard {
+            feed,
+            placed: AtomicBool::new(false),
+        }));
+        let Some(feed) = hearing.0.feed.clone() else {
+            return hearing;
+        };
+        let first = hearing.place(&*feed).await;
+        let following = hearing.clone();
+        let tasks = host.tasks.clone();
+        host.tasks.spawn("gateway revocations", async move {
+            tokio::select! {
+                () = following.follow(feed, first, lives) => {}
+                () = tasks.draining() => {}
+            }
+        });
+        hearing
+    }
+
+    /// Whether whatever ends is heard of within moments.
+    pub(super) fn is_current(&self) -> bool {
+        self.0.placed.load(SeqCst)
+            && self
+                .0
+                .feed
+                .as_ref()
+                .is_some_and(|feed| feed.silent_for().is_some_and(|silence| silence < SILENCE))
+    }
+
+    async fn place(&self, feed: &dyn Follow) -> Option<i64> {
+        match feed.head().await {
+            Ok(head) => {
+                self.0.placed.store(true, SeqCst);
+                Some(head.sequence)
+            }
+            Err(fault) => {
+                tell(&fault);
+                None
+            }
+        }
+    }
+
+    async fn follow(&self, feed: Arc<dyn Follow>, first: Option<i64>, lives: Arc<Lives>) {
+        let mut place = first;
+        let mut epoch = feed.epoch();
+        loop {
+            let Some(position) = place else {
+                tokio::time::sleep(PAUSE).await;
+                place = self.place(&*feed).await;
+                epoch = feed.epoch();
+                continue;
+            };
+            match feed.after(position, BATCH).await {
+                // After a restore of users nothing that was verified before is known to hold.
+                _ if feed.epoch() != epoch => {
+                    self.0.placed.store(false, SeqCst);
+                    place = None;
+                }
+                Ok(events) => {
+                    for event in &events {
+                        hear(&lives, event);
+                        place = Some(event.sequence);
+                    }
+                    if events.is_empty() {
                         feed.grown(position).await;
                     }
-                    Err(fault) => {
-                        tracing::error!(fault = %Chain(&fault), "the users feed cannot be read");
-                        tokio::time::sleep(PAUSE).await;
-                    }
+                }
+                Err(fault) => {
+                    tell(&fault);
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
-        };
-        tokio::select! {
-            () = following => {}
-            () = tasks.draining() => {}
         }
-    });
-    Ok(())
+    }
+}
+
+fn tell(fault: &Fault) {
+    match fault {
+        // Told of by whoever listens to it, once.
+        Fault::Unreachable(_) => {
+            tracing::debug!(fault = %Chain(fault), "the users feed cannot be reached");
+        }
+        _ => tracing::error!(fault = %Chain(fault), "the users feed cannot be read"),
+    }
 }
 
 fn hear(lives: &Lives, event: &FeedEvent) {

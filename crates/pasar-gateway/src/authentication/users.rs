@@ -1,8 +1,8 @@
-//! What the gateway asks the users service, through its router.
+//! What the gateway asks the users service, wherever that runs.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
@@ -18,10 +18,11 @@ use pasar_contracts::{
 use pasar_store::{clock::Clock, ids::Ids};
 use pasar_types::id::SessionId;
 use serde::de::DeserializeOwned;
-use tower::ServiceExt;
+
+use crate::upstream::Upstream;
 
 pub(super) struct Users {
-    router: Router,
+    upstream: Upstream,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -34,9 +35,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 impl Users {
-    pub(super) fn new(router: Router, host: &Host) -> Self {
+    pub(super) fn new(upstream: Upstream, host: &Host) -> Self {
         Self {
-            router,
+            upstream,
             clock: Arc::clone(&host.clock),
             ids: Arc::clone(&host.ids),
         }
@@ -113,7 +114,7 @@ impl Users {
             .extension(ClientAddress(None))
             .body(body)
             .ok()?;
-        let Ok(answer) = self.router.clone().oneshot(request).await;
+        let answer = self.upstream.call(request).await.ok()?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
             .collect()

@@ -1,5 +1,6 @@
 //! A gateway with a fake users service, a fake orders service and a feed that tests write to.
 
+pub(crate) mod elsewhere;
 pub(crate) mod feed;
 pub(crate) mod orders;
 pub(crate) mod raw;
@@ -94,8 +95,20 @@ impl System {
         }
         let listener = gateway::bind(&setup.config).await.unwrap();
         let metrics = Metrics::detached().unwrap();
-        let started =
-            gateway::start(&host, setup.config, listener, metrics, services, &feeds).await?;
+        let (services, remotes) = match is_apart() {
+            true => (Vec::new(), elsewhere::serve(&host, services).await),
+            false => (services, Vec::new()),
+        };
+        let started = gateway::start(
+            &host,
+            setup.config,
+            listener,
+            metrics,
+            services,
+            remotes,
+            &feeds,
+        )
+        .await?;
         host.health.booted();
         Ok(Self {
             address: started.address,
@@ -184,6 +197,11 @@ impl System {
         );
         (id, secret)
     }
+}
+
+/// Whether the services are asked over the network, as `SHAPE_UNDER_TEST=processes` says.
+pub(crate) fn is_apart() -> bool {
+    std::env::var("SHAPE_UNDER_TEST").is_ok_and(|shape| shape == "processes")
 }
 
 /// The type of a problem document, which every refusal must be.

@@ -22,7 +22,7 @@ pub(super) struct Databases {
     /// Absent in a folder of a time before there was a relay.
     pub(super) relay: Option<Inspector>,
     /// Only of files: whether a server's databases are at work cannot be seen.
-    folder: Option<PathBuf>,
+    folders: Vec<PathBuf>,
 }
 
 /// What is held against each other about orders.
@@ -35,28 +35,36 @@ pub(super) struct Shop {
 }
 
 impl Databases {
-    /// `books` is a file; otherwise they are with the other databases, where there is a sandbox.
+    /// Of files, the folders together hold all databases; one of a service is where it is found first. `books` is a
+    /// file; otherwise they are with the other databases, where there is a sandbox.
     pub(super) fn open(
         places: &Places,
-        folder: &Path,
+        folders: Vec<PathBuf>,
         books: Option<PathBuf>,
         has_sandbox: bool,
     ) -> anyhow::Result<Self> {
-        ensure!(
-            places.are_on_server() || folder.is_dir(),
-            "there is no folder {}; name the data folder with --data",
-            folder.display()
-        );
-        let open = |service: Service, migrations| {
-            Inspector::open(service, places.place(folder, service), migrations)
-        };
+        for folder in &folders {
+            ensure!(
+                places.are_on_server() || folder.is_dir(),
+                "there is no folder {}; name the data folder with --data",
+                folder.display()
+            );
+        }
+        let place = |service: Service| places.place(folder_of(&folders, service), service);
+        let open =
+            |service: Service, migrations| Inspector::open(service, place(service), migrations);
         let exists = |place: &Place| place.file().is_none_or(Path::is_file);
-        let is_there = |service: Service| exists(&places.place(folder, service));
+        let is_there = |service: Service| exists(&place(service));
         let relay = is_there(Service::Relay).then(|| open(Service::Relay, pasar_relay::MIGRATIONS));
         let of_shop = [Service::Inventory, Service::Orders, Service::Payments];
         let is_alone = relay.is_some() && !of_shop.into_iter().any(is_there);
         let shop = (!is_alone).then(|| {
-            let beside = || places.named(folder, pasar_payments::sandbox::NAME);
+            let beside = || {
+                places.named(
+                    folder_of(&folders, Service::Payments),
+                    pasar_payments::sandbox::NAME,
+                )
+            };
             let place = books.map_or_else(beside, Place::File);
             let is_kept = exists(&place) && (has_sandbox || place.file().is_some());
             let books = is_kept.then(|| {
@@ -77,16 +85,22 @@ impl Databases {
             users: open(Service::Users, pasar_users::MIGRATIONS)?,
             shop: shop.transpose()?,
             relay: relay.transpose()?,
-            folder: (!places.are_on_server()).then(|| folder.to_owned()),
+            folders: if places.are_on_server() {
+                Vec::new()
+            } else {
+                folders
+            },
         })
     }
 
-    /// Whether a process works on these databases now. On a server one may, at any time.
+    /// Whether a process works on one of these databases now. On a server one may, at any time.
     pub(super) fn is_running(&self) -> bool {
-        let Some(folder) = &self.folder else {
-            return true;
-        };
-        File::open(folder.join(lock::FILE_NAME)).is_ok_and(|file| file.try_lock_shared().is_err())
+        self.folders.is_empty()
+            || self.services().any(|database| {
+                let service = database.service();
+                let path = lock::path(folder_of(&self.folders, service), service.as_str());
+                File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
+            })
     }
 
     pub(super) fn services(&self) -> impl Iterator<Item = &Inspector> {
@@ -99,6 +113,15 @@ impl Databases {
         self.services()
             .find(|database| database.service() == service)
     }
+}
+
+fn file_name(service: Service) -> String {
+    format!("{service}.db")
+}
+
+fn folder_of(folders: &[PathBuf], service: Service) -> &Path {
+    let holds = |folder: &&PathBuf| folder.join(file_name(service)).is_file();
+    folders.iter().find(holds).unwrap_or(&folders[0])
 }
 
 impl Shop {

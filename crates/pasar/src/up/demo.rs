@@ -7,6 +7,7 @@ use pasar_contracts::{
     api::users::{RateLimit, Role},
     event::Service,
 };
+use pasar_store::store::Store;
 use pasar_users::operator::{self, MachineKey};
 
 use super::{boot::System, menu};
@@ -18,6 +19,8 @@ pub(super) struct Demo {
     pub(super) product: Option<&'static str>,
 }
 
+/// Each process of a demo does what is its own: the gateway tells the address, users makes the keys, inventory
+/// has the menu.
 pub(super) async fn prepare(system: &System, data: &Path) -> anyhow::Result<Demo> {
     let product = match system.store(Service::Inventory) {
         Ok(inventory) => {
@@ -27,10 +30,21 @@ pub(super) async fn prepare(system: &System, data: &Path) -> anyhow::Result<Demo
         // The relay alone: there is nothing to order.
         Err(_) => None,
     };
-    let users = system.store(Service::Users)?;
-    let mut demo = DemoEnv::read(data)?.unwrap_or_default();
-    let before = demo.clone();
-    demo.set("PASAR", &system.url);
+    let users = system.store(Service::Users).ok();
+    DemoEnv::change(data, async |demo| {
+        if system.has_gateway {
+            demo.set("PASAR", &system.url);
+        }
+        match users {
+            Some(users) => provision_keys(users, demo).await,
+            None => Ok(()),
+        }
+    })
+    .await?;
+    Ok(Demo { product })
+}
+
+async fn provision_keys(users: &Store, demo: &mut DemoEnv) -> anyhow::Result<()> {
     for (role, variable) in ROLES {
         let wanted = MachineKey {
             machine: &format!("demo {}", role.as_str()),
@@ -44,16 +58,13 @@ pub(super) async fn prepare(system: &System, data: &Path) -> anyhow::Result<Demo
             .with_context(|| format!("cannot make the demo's key {variable}"))?;
         demo.set(variable, key);
     }
-    if demo != before {
-        demo.write(data)?;
-    }
-    Ok(Demo { product })
+    Ok(())
 }
 
 /// What a role's key may send and have delivered. Nobody sends to a service's topic, whatever the scope.
 fn scopes(role: Role) -> Vec<String> {
     let scopes: &[&str] = match role {
-        Role::Integrator => &["publish:*", "subscribe:*"],
+        Role::Integrator => &["publish:*", "subscribe:*", "feed:*"],
         Role::Staff => &["publish:client"],
         Role::Customer | Role::Kiosk | Role::Admin => &[],
     };

@@ -6,13 +6,17 @@ use std::{
     time::Duration,
 };
 
-use super::{boot::System, demo::Demo};
+use super::{boot::System, demo::Demo, set::Set};
 use crate::demo_env;
 
 /// The first line is for programs too: it ends in the address. Nobody has to read any of it: a closed
 /// output does not end the system.
-pub(super) fn print(system: &System, data: &Path, demo: Option<&Demo>, took: Duration) {
-    let text = text(system, data, demo, took);
+pub(super) fn print(system: &System, set: &Set, data: &Path, demo: Option<&Demo>, took: Duration) {
+    let text = if set.gateway {
+        text(system, data, demo, took)
+    } else {
+        of_services(system, set, data, took)
+    };
     let mut output = io::stdout().lock();
     if let Err(error) = output
         .write_all(text.as_bytes())
@@ -20,6 +24,21 @@ pub(super) fn print(system: &System, data: &Path, demo: Option<&Demo>, took: Dur
     {
         tracing::debug!(%error, "nobody reads the welcome");
     }
+}
+
+/// Of a process that only other processes talk to.
+fn of_services(system: &System, set: &Set, data: &Path, took: Duration) -> String {
+    let mut text = format!(
+        "pasar {} ({}) is ready after {} ms at {}\n\n  clients go to the gateway   {}\n  data and keys               {}\n",
+        env!("CARGO_PKG_VERSION"),
+        set.names(),
+        took.as_millis(),
+        system.url,
+        system.host.public_url,
+        data.display()
+    );
+    text += &first_admin(system);
+    text
 }
 
 fn text(system: &System, data: &Path, demo: Option<&Demo>, took: Duration) -> String {
@@ -31,20 +50,25 @@ fn text(system: &System, data: &Path, demo: Option<&Demo>, took: Duration) -> St
         took.as_millis(),
         data.display()
     );
-    if let Some(admin) = &system.first_admin {
-        let email = &admin.email;
-        text += &match &admin.generated_password {
-            Some(password) => format!(
-                "\n  This is the first start. Log in as {email} with the password\n      {password}\n  It is not shown \
-                 again; `pasar user reset {email}` makes another.\n"
-            ),
-            None => format!("\n  Log in as {email} with the password of PASAR_ADMIN_PASSWORD.\n"),
-        };
-    }
+    text += &first_admin(system);
     if let Some(demo) = demo {
         text += &format!("\n{}\n", walk(data, demo));
     }
     text
+}
+
+fn first_admin(system: &System) -> String {
+    let Some(admin) = &system.first_admin else {
+        return String::new();
+    };
+    let email = &admin.email;
+    match &admin.generated_password {
+        Some(password) => format!(
+            "\n  This is the first start. Log in as {email} with the password\n      {password}\n  It is not shown \
+             again; `pasar user reset {email}` makes another.\n"
+        ),
+        None => format!("\n  Log in as {email} with the password of PASAR_ADMIN_PASSWORD.\n"),
+    }
 }
 
 /// Ready-made calls: a message, and in the order of an order's life.

@@ -12,6 +12,8 @@ mod documents;
 mod drain;
 mod grpc;
 mod money;
+mod ports;
+mod processes;
 mod relay_alone;
 mod relay_crash;
 mod relay_crash_brokers;

@@ -1,0 +1,276 @@
+//! A service's feed as others follow it over HTTP: `GET /v1/feeds/{service}`, in pages, or as server-sent
+//! events that go on where the follower was. Services of this system see the private parts; whoever else has
+//! the scope `feed:{service}` does not.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+};
+use pasar_contracts::{
+    api::{
+        feeds::{
+            DEFAULT_FEED_LIMIT, FEEDS, FeedHead, FeedPage, FeedQuery, HEAD_EVENT, MAX_FEED_LIMIT,
+        },
+        users::Role,
+    },
+    event::Service,
+    problem::ProblemType,
+};
+use pasar_feed::{envelope, tasks::Tasks};
+use pasar_store::{
+    cause::Actor, fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage, store::Store,
+};
+use pasar_types::id::EpochId;
+
+use crate::{extract::Query, identity::Identity, problem::Problem};
+
+/// What is served of one store.
+struct Served {
+    store: Store,
+    lineage: Lineage,
+    tasks: Tasks,
+}
+
+/// A follower's stream: where it is, and when it last said something.
+struct Following {
+    served: Arc<Served>,
+    with_private: bool,
+    after: i64,
+    heads: tokio::sync::watch::Receiver<i64>,
+}
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Events of one part of a stream.
+const STRETCH: usize = 256;
+/// How often a stream tells the head and the time while nothing happens.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The routes of a service's feed.
+pub async fn router(tasks: &Tasks, store: Store) -> Result<Router, Fault> {
+    let path = path(store.service());
+    let lineage = store.lineage().await?;
+    let served = Served {
+        store,
+        lineage,
+        tasks: tasks.clone(),
+    };
+    Ok(Router::new()
+        .route(&path, get(follow_feed))
+        .with_state(Arc::new(served)))
+}
+
+/// Where a service's feed is served.
+#[must_use]
+pub fn path(service: Service) -> String {
+    format!("{FEEDS}{service}")
+}
+
+async fn follow_feed(
+    State(served): State<Arc<Served>>,
+    identity: Identity,
+    headers: HeaderMap,
+    Query(query): Query<FeedQuery>,
+) -> Result<Response, Problem> {
+    let with_private = admit(&identity, served.store.service())?;
+    let after = match headers.get(LAST_EVENT_ID) {
+        Some(id) => served.resume(id)?,
+        None => query.after.unwrap_or(0),
+    };
+    if after < 0 {
+        return Err(Problem::invalid_field("after", "expected 0 or more"));
+    }
+    if takes_events(&headers) {
+        return Ok(served.stream(after, with_private));
+    }
+    let limit = query.limit.unwrap_or(DEFAULT_FEED_LIMIT);
+    if limit > MAX_FEED_LIMIT {
+        let expected = format!("expected 0 to {MAX_FEED_LIMIT}");
+        return Err(Problem::invalid_field("limit", expected));
+    }
+    served.page(after, limit, with_private)
+}
+
+/// Whether the caller sees private parts; 401 or 403 if it may not follow at all.
+fn admit(identity: &Identity, publisher: Service) -> Result<bool, Problem> {
+    if matches!(identity.actor, Actor::Service(_)) {
+        return Ok(true);
+    }
+    if identity.is_anonymous() {
+        return Err(Problem::unauthenticated());
+    }
+    let named = format!("feed:{publisher}");
+    let has_scope = identity
+        .scopes
+        .iter()
+        .any(|scope| *scope == named || scope == "feed:*");
+    let has_role = identity.has(Role::Integrator) || identity.has(Role::Admin);
+    if has_scope && has_role {
+        return Ok(false);
+    }
+    Err(Problem::new(ProblemType::Forbidden).detail(format!(
+        "following this feed needs an integrator's API key with the scope {named}"
+    )))
+}
+
+fn takes_events(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(ACCEPT).iter();
+    accepted.any(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+impl Served {
+    /// `Last-Event-ID` is `{epoch}.{sequence}`. One of an earlier epoch holds up to where this one forked.
+    fn resume(&self, id: &HeaderValue) -> Result<i64, Problem> {
+        let malformed = || {
+            Problem::new(ProblemType::InvalidRequest)
+                .detail("Last-Event-ID must be the id of an event of this feed")
+        };
+        let (epoch, sequence) = id
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once('.'))
+            .ok_or_else(malformed)?;
+        let epoch: EpochId = epoch.parse().map_err(|_| malformed())?;
+        let sequence: i64 = sequence.parse().map_err(|_| malformed())?;
+        let before_fork = |fork: Position| fork.epoch == epoch && sequence <= fork.sequence;
+        if epoch == self.lineage.epoch || self.lineage.parent.is_some_and(before_fork) {
+            return Ok(sequence);
+        }
+        Err(Problem::new(ProblemType::Conflict)
+            .detail(
+                "feed-diverged: this feed was restored to an earlier state than you have followed; decide what \
+                 to keep, then follow from forked_at",
+            )
+            .with("head", self.head()))
+    }
+
+    fn head(&self) -> FeedHead {
+        FeedHead {
+            epoch: self.lineage.epoch,
+            parent: self.lineage.parent.map(|parent| parent.epoch),
+            forked_at: self.lineage.parent.map(|parent| parent.sequence),
+            sequence: self.store.head(),
+            time: self.store.clock().now(),
+        }
+    }
+
+    fn page(&self, after: i64, limit: u32, with_private: bool) -> Result<Response, Problem> {
+        // Before the events: they may have grown since, never the other way round.
+        let head = self.head();
+        let events = match limit {
+            0 => Vec::new(),
+            limit => self.store.events_after(after, limit as usize)?,
+        };
+        let events: Result<Vec<_>, _> = events
+            .iter()
+            .map(|event| {
+                envelope::wrap(
+                    event,
+                    self.store.service(),
+                    self.lineage.epoch,
+                    with_private,
+                )
+            })
+            .collect();
+        let events = events.map_err(|error| Problem::defect(&format!("an event: {error}")))?;
+        let mut response = Json(FeedPage { head, events }).into_response();
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    /// Nothing is kept for a follower: what comes next is read when the connection takes it.
+    fn stream(self: Arc<Self>, after: i64, with_private: bool) -> Response {
+        let tasks = self.tasks.clone();
+        let following = Following {
+            heads: self.store.heads(),
+            served: self,
+            with_private,
+            after,
+        };
+        // At once, so that the follower knows where it stands.
+        let first = Bytes::from(following.tell_head());
+        let parts = stream::unfold(following, |mut following| async {
+            let part = following.next().await?;
+            Some((part, following))
+        });
+        let parts = stream::once(async { first })
+            .chain(parts)
+            .take_until(async move { tasks.draining().await })
+            .map(Ok::<_, Infallible>);
+        let mut response = Body::from_stream(parts).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        );
+        response
+    }
+}
+
+impl Following {
+    /// The next events, or the head if there are none for a while; `None` if the feed cannot be read.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            self.heads.mark_unchanged();
+            match self.served.store.events_after(self.after, STRETCH) {
+                Ok(events) if events.is_empty() => {}
+                Ok(events) => return self.write(&events),
+                Err(fault) => {
+                    tracing::error!(service = %self.served.store.service(), %fault, "own feed cannot be read");
+                    return None;
+                }
+            }
+            if tokio::time::timeout(IDLE, self.heads.changed())
+                .await
+                .is_err()
+            {
+                return Some(self.tell_head().into());
+            }
+        }
+    }
+
+    fn write(&mut self, events: &[Arc<FeedEvent>]) -> Option<Bytes> {
+        let epoch = self.served.lineage.epoch;
+        let service = self.served.store.service();
+        let mut part = Vec::with_capacity(events.len() * 1024);
+        for event in events {
+            let written = envelope::wrap(event, service, epoch, self.with_private)
+                .and_then(|envelope| serde_json::to_string(&envelope));
+            let json = match written {
+                Ok(json) => json,
+                Err(error) => {
+                    tracing::error!(%service, sequence = event.sequence, %error, "an event cannot be written");
+                    return None;
+                }
+            };
+            let head = format!(
+                "id: {epoch}.{}\nevent: {}\ndata: ",
+                event.sequence, event.event_type
+            );
+            part.extend_from_slice(head.as_bytes());
+            part.extend_from_slice(json.as_bytes());
+            part.extend_from_slice(b"\n\n");
+            self.after = event.sequence;
+        }
+        Some(part.into())
+    }
+
+    fn tell_head(&self) -> String {
+        let json = serde_json::to_string(&self.served.head()).unwrap_or_default();
+        format!("event: {HEAD_EVENT}\ndata: {json}\n\n")
+    }
+}

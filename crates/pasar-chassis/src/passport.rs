@@ -1,0 +1,381 @@
+//! What one process shows another: who asks, from where, and in which flow, signed with a key that all
+//! processes of a system derive from their keyring.
+//!
+//! A passport holds for one method and path, for a minute. It does not hide what it says, and it does not
+//! cover the body: processes talk to each other on a network that others cannot listen on.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pasar_contracts::{api::users::Role, event::Service};
+use pasar_store::clock::Clock;
+use pasar_types::{
+    id::{FlowId, RequestId, SessionId},
+    time::Timestamp,
+};
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cause::Arrival,
+    host::Host,
+    identity::{ClientAddress, Identity},
+    keyring::Keyring,
+};
+
+/// Issues and checks passports. Cheap to clone.
+#[derive(Clone)]
+pub struct Passports(Arc<Inner>);
+
+struct Inner {
+    /// The newest first; that one signs.
+    keys: Vec<hmac::Key>,
+    clock: Arc<dyn Clock>,
+    /// When a refusal was last logged: at most one a second is.
+    told: AtomicI64,
+}
+
+/// What a valid passport says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passport {
+    pub identity: Identity,
+    pub address: ClientAddress,
+    pub arrival: Arrival,
+}
+
+/// Why a passport is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    #[error(
+        "the header {HEADER} is missing: this is a service's own address; ask the gateway instead"
+    )]
+    Missing,
+    #[error("the header {HEADER} cannot be read")]
+    Malformed,
+    #[error(
+        "the header {HEADER} is signed with another key: all processes need the same keyring (PASAR_KEYRING, or one data folder)"
+    )]
+    Signature,
+    #[error(
+        "the header {HEADER} is more than a minute old or early: the clocks of the processes differ"
+    )]
+    Time,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    at: Timestamp,
+    actor: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<Role>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<SessionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    unlimited: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<std::net::IpAddr>,
+    flow: FlowId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+}
+
+pub const HEADER: &str = "x-pasar-identity";
+/// Of a 401 that is about the passport, so that the caller can tell it from one about its client.
+pub const REFUSED: HeaderName = HeaderName::from_static("pasar-identity-refused");
+
+const NAME: HeaderName = HeaderName::from_static(HEADER);
+const PURPOSE: &str = "identity between processes";
+const VERSION: &str = "v1";
+/// How far the time of a passport may lie from ours, in either direction.
+const TOLERANCE: Duration = Duration::from_secs(60);
+const MAX_BYTES: usize = 8 * 1024;
+
+impl Passports {
+    #[must_use]
+    pub fn new(keyring: &Keyring, clock: Arc<dyn Clock>) -> Self {
+        let keys = keyring
+            .keys(PURPOSE)
+            .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key))
+            .collect();
+        Self(Arc::new(Inner {
+            keys,
+            clock,
+            told: AtomicI64::new(i64::MIN),
+        }))
+    }
+
+    #[must_use]
+    pub fn of(host: &Host) -> Self {
+        Self::new(&host.keyring, Arc::clone(&host.clock))
+    }
+
+    /// The same with a key of its own, for a service that is not ours and must not hold ours.
+    #[must_use]
+    pub fn with_secret(&self, secret: &str) -> Self {
+        Self(Arc::new(Inner {
+            keys: vec![hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())],
+            clock: Arc::clone(&self.0.clock),
+            told: AtomicI64::new(i64::MIN),
+        }))
+    }
+
+    /// A passport for a request, as a header. `path` is with its query, as it is sent.
+    ///
+    /// # Panics
+    /// If the keyring was empty, which it never is.
+    #[must_use]
+    pub fn issue(
+        &self,
+        method: &Method,
+        path: &str,
+        passport: &Passport,
+    ) -> (HeaderName, HeaderValue) {
+        let Passport {
+            identity,
+            address,
+            arrival,
+        } = passport;
+        let claims = Claims {
+            at: self.0.clock.now(),
+            actor: identity.actor.to_string(),
+            roles: identity.roles.clone(),
+            scopes: identity.scopes.clone(),
+            session: identity.session,
+            expires_at: identity.expires_at,
+            unlimited: identity.unlimited,
+            address: address.0,
+            flow: arrival.flow,
+            traceparent: arrival.traceparent.clone(),
+        };
+        let json = serde_json::to_vec(&claims).expect("claims are texts and numbers");
+        let mut text = String::with_capacity(json.len() * 4 / 3 + 64);
+        text.push_str(VERSION);
+        text.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(json, &mut text);
+        let key = self
+            .0
+            .keys
+            .first()
+            .expect("a keyring has at least one root");
+        let tag = hmac::sign(key, &message(method, path, &text));
+        text.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(tag, &mut text);
+        let value = HeaderValue::try_from(text).expect("Base64 is visible ASCII");
+        (NAME, value)
+    }
+
+    /// For what a service asks another in its own name.
+    #[must_use]
+    pub fn for_service(&self, service: Service, arrival: Arrival) -> Passport {
+        Passport {
+            identity: Identity::service(service),
+            address: ClientAddress(None),
+            arrival,
+        }
+    }
+
+    /// Who asks, if the passport is valid for this request.
+    pub fn check(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Passport, Rejected> {
+        let mut values = headers.get_all(NAME).iter();
+        let value = values.next().ok_or(Rejected::Missing)?;
+        if values.next().is_some() || value.len() > MAX_BYTES {
+            return Err(Rejected::Malformed);
+        }
+        let text = value.to_str().map_err(|_| Rejected::Malformed)?;
+        let (signed, tag) = text.rsplit_once('.').ok_or(Rejected::Malformed)?;
+        let tag = BASE64_URL_SAFE_NO_PAD
+            .decode(tag)
+            .map_err(|_| Rejected::Malformed)?;
+        let message = message(method, path, signed);
+        // In constant time for each key.
+        let is_signed = |key: &hmac::Key| hmac::verify(key, &message, &tag).is_ok();
+        if !self.0.keys.iter().any(is_signed) {
+            return Err(Rejected::Signature);
+        }
+        let claims = signed
+            .strip_prefix(VERSION)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .and_then(|json| BASE64_URL_SAFE_NO_PAD.decode(json).ok())
+            .and_then(|json| serde_json::from_slice::<Claims>(&json).ok())
+            .ok_or(Rejected::Malformed)?;
+        let apart = claims
+            .at
+            .as_micros()
+            .abs_diff(self.0.clock.now().as_micros());
+        if u128::from(apart) > TOLERANCE.as_micros() {
+            return Err(Rejected::Time);
+        }
+        claims.passport()
+    }
+
+    /// Tells the log of a refusal, unless another was told of within the last second.
+    pub(crate) fn tell(&self, rejected: Rejected, path: &str) {
+        let second = self.0.clock.now().as_micros() / 1_000_000;
+        if self.0.told.swap(second, Relaxed) != second {
+            tracing::error!(%rejected, path, "a request was refused: 401");
+        }
+    }
+}
+
+impl Claims {
+    fn passport(self) -> Result<Passport, Rejected> {
+        let mut identity = Identity::anonymous();
+        identity.actor = self.actor.parse().map_err(|_| Rejected::Malformed)?;
+        identity.roles = self.roles;
+        identity.scopes = self.scopes;
+        identity.session = self.session;
+        identity.expires_at = self.expires_at;
+        identity.unlimited = self.unlimited;
+        Ok(Passport {
+            identity,
+            address: ClientAddress(self.address),
+            arrival: Arrival {
+                flow: self.flow,
+                request: RequestId::from_uuid(self.flow.uuid()),
+                traceparent: self.traceparent,
+            },
+        })
+    }
+}
+
+fn message(method: &Method, path: &str, signed: &str) -> Vec<u8> {
+    let mut message = Vec::with_capacity(method.as_str().len() + path.len() + signed.len() + 2);
+    for part in [method.as_str(), "\n", path, "\n", signed] {
+        message.extend_from_slice(part.as_bytes());
+    }
+    message
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl fmt::Debug for Passports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passports(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pasar_store::{cause::Actor, clock::ManualClock, ids::SeededIds};
+    use pasar_types::id::{ApiKeyId, UserId};
+
+    use super::*;
+
+    const PATH: &str = "/v1/orders?limit=2";
+
+    struct Lab {
+        clock: Arc<ManualClock>,
+        passports: Passports,
+        passport: Passport,
+    }
+
+    fn lab() -> Lab {
+        let clock = Arc::new(ManualClock::default());
+        let ids = SeededIds::new(1);
+        let keyring = Keyring::ephemeral(&ids);
+        let mut identity = Identity::user(UserId::from_bytes([1; 16]), [Role::Staff]);
+        identity.actor = Actor::ApiKey {
+            key: ApiKeyId::from_bytes([2; 16]),
+            owner: UserId::from_bytes([1; 16]),
+        };
+        identity.scopes = vec!["publish:client".to_owned()];
+        identity.unlimited = true;
+        let passport = Passport {
+            identity,
+            address: ClientAddress(Some([127, 0, 0, 1].into())),
+            arrival: Arrival::new(&*clock, &ids, &HeaderMap::new()),
+        };
+        Lab {
+            passports: Passports::new(&keyring, Arc::<ManualClock>::clone(&clock)),
+            clock,
+            passport,
+        }
+    }
+
+    impl Lab {
+        fn headers(&self) -> HeaderMap {
+            [self.passports.issue(&Method::GET, PATH, &self.passport)]
+                .into_iter()
+                .collect()
+        }
+
+        fn check(&self, headers: &HeaderMap) -> Result<Passport, Rejected> {
+            self.passports.check(&Method::GET, PATH, headers)
+        }
+    }
+
+    #[test]
+    fn what_was_issued_is_accepted_and_says_the_same() {
+        let lab = lab();
+        assert_eq!(lab.check(&lab.headers()), Ok(lab.passport.clone()));
+    }
+
+    #[test]
+    fn it_holds_for_one_method_and_path_alone() {
+        let lab = lab();
+        let headers = lab.headers();
+        for (method, path) in [
+            (Method::POST, PATH),
+            (Method::GET, "/v1/orders?limit=3"),
+            (Method::GET, "/internal/v1/orders"),
+        ] {
+            let checked = lab.passports.check(&method, path, &headers);
+            assert_eq!(checked, Err(Rejected::Signature), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn it_holds_for_a_minute() {
+        let lab = lab();
+        let headers = lab.headers();
+        lab.clock.advance(TOLERANCE);
+        assert!(lab.check(&headers).is_ok());
+        lab.clock.advance(Duration::from_millis(1));
+        assert_eq!(lab.check(&headers), Err(Rejected::Time));
+    }
+
+    #[test]
+    fn whoever_has_another_keyring_or_alters_a_byte_is_refused() {
+        let lab = lab();
+        let other = Keyring::ephemeral(&SeededIds::new(2));
+        let other = Passports::new(&other, Arc::<ManualClock>::clone(&lab.clock));
+        let forged: HeaderMap = [other.issue(&Method::GET, PATH, &lab.passport)]
+            .into_iter()
+            .collect();
+        assert_eq!(lab.check(&forged), Err(Rejected::Signature));
+
+        let good = lab.headers()[NAME].to_str().unwrap().to_owned();
+        for at in 0..good.len() {
+            let mut altered = good.clone().into_bytes();
+            altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+            let mut headers = HeaderMap::new();
+            headers.insert(NAME, HeaderValue::from_bytes(&altered).unwrap());
+            assert!(lab.check(&headers).is_err(), "byte {at} of {good}");
+        }
+        assert_eq!(lab.check(&HeaderMap::new()), Err(Rejected::Missing));
+        let mut twice = lab.headers();
+        twice.append(NAME, twice[NAME].clone());
+        assert_eq!(lab.check(&twice), Err(Rejected::Malformed));
+    }
+}

@@ -1,0 +1,52 @@
+//! A service's feed over HTTP: `GET /v1/feeds/{service}`, in pages or as server-sent events.
+
+use pasar_types::{id::EpochId, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::Envelope;
+
+/// Events of a page unless asked for otherwise, and at most.
+pub const DEFAULT_FEED_LIMIT: u32 = 256;
+pub const MAX_FEED_LIMIT: u32 = 2_048;
+
+/// The name of the server-sent event that tells the head; all others are events of the feed.
+pub const HEAD_EVENT: &str = "head";
+
+/// Where the path of a service's feed begins.
+pub const FEEDS: &str = "/v1/feeds/";
+
+/// What is asked for. `Last-Event-ID` goes before `after`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedQuery {
+    /// Events after this place; from the beginning if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<i64>,
+    /// 0 to 2048; 256 if it is left out. 0 asks for the head alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Where a feed stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedHead {
+    /// Made at creation and at every restore.
+    pub epoch: EpochId,
+    /// The epoch before the restore that made this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<EpochId>,
+    /// The last place that both epochs share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_at: Option<i64>,
+    /// The place of the newest event; 0 if there is none.
+    pub sequence: i64,
+    /// The publisher's time.
+    pub time: Timestamp,
+}
+
+/// A stretch of a feed, oldest first and without a gap.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FeedPage {
+    pub head: FeedHead,
+    pub events: Vec<Envelope>,
+}

@@ -1,0 +1,171 @@
+//! Where a publisher is: the addresses of its instances, and what is asked of them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use http::{HeaderName, HeaderValue, header::ACCEPT};
+use pasar_contracts::{
+    api::feeds::{FEEDS, FeedPage},
+    event::Service,
+};
+use pasar_store::fault::Fault;
+use reqwest::{Client, Response, redirect};
+
+/// Says who asks: a header for a GET of a path with its query.
+pub type Introduce = Arc<dyn Fn(&str) -> (HeaderName, HeaderValue) + Send + Sync>;
+
+/// The instances of a service, any of which can be asked. Cheap to clone.
+#[derive(Clone)]
+pub struct Publisher {
+    service: Service,
+    urls: Arc<[String]>,
+    introduce: Introduce,
+    client: Client,
+    /// The instance that answered last.
+    current: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("it does not answer")]
+    Transport(#[from] reqwest::Error),
+    #[error("it answers {0}: {1}")]
+    Status(u16, &'static str),
+    #[error("it answers something else than a feed")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Below the time after which services close what lies idle.
+const IDLE: Duration = Duration::from_secs(15);
+
+impl Publisher {
+    /// `urls` are where its instances are, without a slash at the end.
+    ///
+    /// # Panics
+    /// If there is no URL.
+    #[must_use]
+    pub fn new(service: Service, urls: &[String], introduce: Introduce) -> Self {
+        assert!(!urls.is_empty(), "a publisher is somewhere");
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE)
+            .build()
+            .expect("a client without certificates of its own can be built");
+        Self {
+            service,
+            urls: urls.into(),
+            introduce,
+            client,
+            current: Arc::default(),
+        }
+    }
+
+    #[must_use]
+    pub const fn service(&self) -> Service {
+        self.service
+    }
+
+    /// A page from the instance that answered last, or else from the next that does.
+    pub(super) async fn page(&self, after: i64, limit: u32) -> Result<FeedPage, Fault> {
+        let path = format!("{FEEDS}{}?after={after}&limit={limit}", self.service);
+        let mut last = None;
+        for _ in 0..self.urls.len() {
+            match self.ask_page(&path).await {
+                Ok(page) => return Ok(page),
+                Err(unanswered) => {
+                    last = Some(unanswered);
+                    self.turn();
+                }
+            }
+        }
+        let why = last.map_or_else(String::new, |unanswered| chain(&unanswered));
+        Err(Fault::Unreachable(format!(
+            "the feed of {} at {}: {why}",
+            self.service,
+            self.urls.join(", ")
+        )))
+    }
+
+    async fn ask_page(&self, path: &str) -> Result<FeedPage, Unanswered> {
+        let asked = self
+            .get(path, "application/json", Some(PAGE_TIMEOUT))
+            .await?;
+        let body = asked.bytes().await?;
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    /// A stream of what comes after a place.
+    pub(super) async fn stream(&self, after: i64) -> Result<Response, String> {
+        let path = format!("{FEEDS}{}?after={after}", self.service);
+        let asked = tokio::time::timeout(PAGE_TIMEOUT, self.get(&path, "text/event-stream", None));
+        match asked.await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(unanswered)) => Err(chain(&unanswered)),
+            Err(_) => Err("it does not answer in time".to_owned()),
+        }
+    }
+
+    async fn get(
+        &self,
+        path: &str,
+        accept: &'static str,
+        within: Option<Duration>,
+    ) -> Result<Response, Unanswered> {
+        let (name, value) = (self.introduce)(path);
+        let mut request = self
+            .client
+            .get(format!("{}{path}", self.url()))
+            .header(ACCEPT, accept)
+            .header(name, value);
+        if let Some(within) = within {
+            request = request.timeout(within);
+        }
+        let response = request.send().await?;
+        match response.status().as_u16() {
+            200 => Ok(response),
+            401 => Err(Unanswered::Status(
+                401,
+                "it does not accept who asks; all processes need the same keyring (PASAR_KEYRING, or one data \
+                 folder) and clocks less than a minute apart",
+            )),
+            status => Err(Unanswered::Status(
+                status,
+                "it is not ready, or something else",
+            )),
+        }
+    }
+
+    /// The instance that is asked now.
+    pub(super) fn url(&self) -> &str {
+        &self.urls[self.current.load(Relaxed) % self.urls.len()]
+    }
+
+    /// Goes on to the next instance.
+    pub(super) fn turn(&self) {
+        self.current.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn instances(&self) -> usize {
+        self.urls.len()
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

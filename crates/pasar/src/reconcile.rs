@@ -1,0 +1,133 @@
+//! `pasar reconcile`: puts a follower back to where a restored feed forked from what it has followed.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, ensure};
+use pasar_chassis::{host::Host, keyring::Keyring};
+use pasar_contracts::event::Service;
+use pasar_feed::follow::Follow as _;
+use pasar_store::{
+    follower::Position, ids::SystemIds, inspect::Inspector, lineage::Lineage, store::Store,
+};
+
+use crate::{cli::Data, config::Config, keyring_text, lock::DataLock, up};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The service that has followed too far; it must not run
+    follower: Service,
+    /// The service whose feed was restored
+    publisher: Service,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    data: Data,
+    /// Configuration file, as `pasar up` has it
+    #[arg(long, env = "PASAR_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args {
+        follower,
+        publisher,
+        ..
+    } = args;
+    ensure!(
+        follower != Service::Gateway && publisher != Service::Gateway,
+        "the gateway follows with what it has in memory: start it again instead"
+    );
+    let config = Config::load(args.config)?;
+    let data = args.data.data;
+    let databases = config.database.databases()?;
+    let _lock = match databases.are_on_server() {
+        true => None,
+        false => Some(DataLock::take(&data, follower.as_str())?),
+    };
+    let environment = keyring_text::given()?;
+    let keyring = Keyring::open(&data, environment.as_deref(), &SystemIds::default())?;
+    let host = Host {
+        databases,
+        ..Host::system(&data, keyring, "")
+    };
+    let lineage = lineage(&host, &config, publisher).await?;
+    let store = up::open_store(&host, follower)?;
+    let done = reconcile(&store, publisher, lineage, args.yes).await;
+    store.close();
+    done
+}
+
+/// From the database if it is within reach, else from the service where it runs.
+async fn lineage(host: &Host, config: &Config, publisher: Service) -> anyhow::Result<Lineage> {
+    let place = host.databases.place(&host.data, publisher);
+    if place.file().is_none_or(Path::is_file) {
+        let inspector = Inspector::open(publisher, place, up::migrations(publisher))?;
+        return Ok(inspector.read(Lineage::read)?);
+    }
+    let feed = up::http_feed(host, config, publisher)?;
+    feed.lineage().await.with_context(|| {
+        format!("{publisher} must run, or its database must be in the data folder")
+    })
+}
+
+async fn reconcile(
+    store: &Store,
+    publisher: Service,
+    lineage: Lineage,
+    yes: bool,
+) -> anyhow::Result<ExitCode> {
+    let follower = store.service();
+    let followed = store.followed(publisher).await?;
+    let Some(furthest) = followed.iter().map(|position| position.sequence).max() else {
+        println!("{follower} has never followed {publisher}: there is nothing to reconcile");
+        return Ok(ExitCode::SUCCESS);
+    };
+    if followed
+        .iter()
+        .all(|position| position.epoch == lineage.epoch)
+    {
+        println!(
+            "{follower} follows the feed of {publisher} as it is: there is nothing to reconcile"
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Of a feed that forked from something else altogether nothing is known to be shared.
+    let fork = lineage
+        .parent
+        .filter(|parent| {
+            followed
+                .iter()
+                .all(|position| position.epoch == parent.epoch)
+        })
+        .map_or(0, |parent| parent.sequence);
+    let at = fork.min(furthest);
+    println!(
+        "{follower} has followed {publisher} up to {furthest}; the feed that is there now shares everything up to \
+         {fork} with it.\nFrom {at} on {follower} will take what the feed holds now. What it did because of later \
+         events stays done; `pasar check` names what does not fit."
+    );
+    if !yes && !confirmed(follower)? {
+        println!("nothing was changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    let to = Position {
+        epoch: lineage.epoch,
+        sequence: at,
+    };
+    store.reconcile(publisher, to).await?;
+    println!("{follower} follows {publisher} from {at} on when it starts");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn confirmed(follower: Service) -> anyhow::Result<bool> {
+    print!("Type {follower} to go on: ");
+    io::stdout().flush()?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim() == follower.as_str())
+}
