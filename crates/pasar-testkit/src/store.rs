@@ -44,6 +44,7 @@ impl TestStore {
         let ids = Arc::new(SeededIds::new(SEED));
         let store = Store::open(StoreOptions {
             executor: Executor::Inline,
+            shared: false,
             ..StoreOptions::at(
                 service,
                 folder.place(service),

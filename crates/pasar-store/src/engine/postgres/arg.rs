@@ -18,6 +18,7 @@ pub(super) const INT2: Oid = 21;
 pub(super) const INT4: Oid = 23;
 pub(super) const TEXT: Oid = 25;
 pub(super) const VARCHAR: Oid = 1043;
+pub(super) const NUMERIC: Oid = 1700;
 /// Left to the server, which takes it from where the argument stands.
 pub(super) const UNKNOWN: Oid = 0;
 

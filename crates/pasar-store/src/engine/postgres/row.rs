@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::arg::{BOOL, BYTEA, INT2, INT4, INT8, NAME, Oid, TEXT, VARCHAR};
+use super::arg::{BOOL, BYTEA, INT2, INT4, INT8, NAME, NUMERIC, Oid, TEXT, VARCHAR};
 use crate::{fault::Fault, value::ValueRef};
 
 /// One row while a query's answer is held.
@@ -36,6 +36,8 @@ impl<'r> Row<'r> {
                 .map(|int| ValueRef::Int(i64::from(int))),
             // The other engine has no such type; there a condition is 0 or 1.
             BOOL => fixed(bytes).map(|[byte]| ValueRef::Int(i64::from(byte))),
+            // What a sum of BIGINT is there.
+            NUMERIC => whole(bytes).map(ValueRef::Int),
             TEXT | VARCHAR | NAME => std::str::from_utf8(bytes).ok().map(ValueRef::Text),
             BYTEA => Some(ValueRef::Blob(bytes)),
             other => {
@@ -67,6 +69,60 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
     bytes.try_into().ok()
 }
 
+/// A NUMERIC without a fraction: how many digits of base 10,000, the power of the first, the sign, the decimals
+/// shown, and the digits.
+fn whole(bytes: &[u8]) -> Option<i64> {
+    const BASE: i128 = 10_000;
+    const POSITIVE: u16 = 0;
+    const NEGATIVE: u16 = 0x4000;
+    /// More powers than 64 bits have.
+    const MOST_POWERS: i16 = 5;
+    let (head, digits) = bytes.split_first_chunk::<8>()?;
+    let weight = i16::from_be_bytes([head[2], head[3]]);
+    let sign = u16::from_be_bytes([head[4], head[5]]);
+    let decimals = u16::from_be_bytes([head[6], head[7]]);
+    if decimals > 0 || weight > MOST_POWERS || ![POSITIVE, NEGATIVE].contains(&sign) {
+        return None;
+    }
+    let mut digits = digits
+        .chunks_exact(2)
+        .map(|digit| i128::from(u16::from_be_bytes([digit[0], digit[1]])));
+    // Zeros at the end are left out, those of zero itself too.
+    let value = (0..=weight).fold(0, |value, _| value * BASE + digits.next().unwrap_or(0));
+    i64::try_from(if sign == NEGATIVE { -value } else { value }).ok()
+}
+
 fn broken(index: usize) -> Fault {
     Fault::Corrupt(format!("column {index}: not what its type says"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_a_whole_number() {
+        let numeric = |weight: i16, sign: u16, decimals: u16, digits: &[u16]| {
+            let mut bytes = Vec::new();
+            let count = u16::try_from(digits.len()).unwrap();
+            bytes.extend(count.to_be_bytes());
+            bytes.extend(weight.to_be_bytes());
+            bytes.extend(sign.to_be_bytes());
+            bytes.extend(decimals.to_be_bytes());
+            digits
+                .iter()
+                .for_each(|digit| bytes.extend(digit.to_be_bytes()));
+            whole(&bytes)
+        };
+        assert_eq!(numeric(0, 0, 0, &[]), Some(0));
+        assert_eq!(numeric(1, 0, 0, &[12, 345]), Some(120_345));
+        assert_eq!(numeric(2, 0x4000, 0, &[5]), Some(-500_000_000));
+        assert_eq!(
+            numeric(4, 0, 0, &[922, 3372, 368, 5477, 5807]),
+            Some(i64::MAX)
+        );
+        assert_eq!(numeric(5, 0, 0, &[1]), None, "beyond 64 bits");
+        assert_eq!(numeric(0, 0, 2, &[1, 5000]), None, "a fraction");
+        assert_eq!(numeric(0, 0xC000, 0, &[]), None, "no number");
+    }
 }
