@@ -50,8 +50,8 @@ pub enum TelemetryError {
 pub struct Metrics(Arc<PrometheusHandle>);
 
 /// Seconds: from a memory access to the longest wait that is granted.
-const BUCKETS: [f64; 14] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+const BUCKETS: [f64; 15] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 10.0, 60.0,
 ];
 /// How often what was recorded is folded into the buckets.
 const UPKEEP: Duration = Duration::from_secs(5);

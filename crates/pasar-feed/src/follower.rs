@@ -342,6 +342,7 @@ impl Reader {
 
     async fn read_on(&self, place: &mut Place) -> Result<std::convert::Infallible, Stopped> {
         let mut retry_parked = tokio::time::interval(RETRY_PARKED);
+        let mut idle_stored = tokio::time::Instant::now();
         loop {
             let events = self.feed.after(place.read, STRETCH).await?;
             if self.feed.epoch().is_some_and(|epoch| epoch != place.epoch) {
@@ -352,12 +353,19 @@ impl Reader {
                     () = self.feed.grown(place.read) => self.gather().await,
                     () = tokio::time::sleep(IDLE_STORE), if place.is_behind() => {
                         self.hand_out(place, &[], place.read, true).await?;
+                        idle_stored = tokio::time::Instant::now();
                     }
                     _ = retry_parked.tick() => self.retry_parked().await?,
                 }
                 continue;
             };
-            self.hand_out(place, &events, last.sequence, false).await?;
+            // Also while events come without a pause.
+            let store_idle = idle_stored.elapsed() >= IDLE_STORE;
+            self.hand_out(place, &events, last.sequence, store_idle)
+                .await?;
+            if store_idle {
+                idle_stored = tokio::time::Instant::now();
+            }
             // Whoever is behind reads on.
             if events.len() < STRETCH {
                 self.gather().await;
@@ -409,7 +417,8 @@ impl Reader {
         for (lane, mut events) in (0..lanes).zip(of_lane) {
             let from = place.stored[lane as usize];
             events.retain(|event| event.sequence > from);
-            if events.is_empty() && !move_idle {
+            // A lane that is ahead of what was read is not taken back.
+            if events.is_empty() && (!move_idle || upto <= from) {
                 continue;
             }
             let batch = Batch {

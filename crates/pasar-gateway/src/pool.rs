@@ -21,8 +21,11 @@ use std::{
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::{
-    HeaderName, HeaderValue, Method, Request, StatusCode, header::CONTENT_LENGTH, request::Parts,
+    HeaderName, HeaderValue, Method, Request, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    request::Parts,
 };
 use http_body_util::{BodyExt, Limited};
 use pasar_chassis::{
@@ -82,6 +85,7 @@ struct Again {
 
 /// Bodies up to this are read before they are sent, so that they can be sent again; larger ones pass through.
 const KEPT_BODY_BYTES: u64 = 64 * 1024;
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What a client is told to wait while no instance answers.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -195,7 +199,7 @@ impl Pool {
                         && self.0.budget.spend();
                     match again.as_ref().filter(|_| may_again) {
                         Some(again) => again.request(),
-                        None => return Ok(fields::from_upstream(response)),
+                        None => return Ok(self.until_drained(fields::from_upstream(response))),
                     }
                 }
                 Tried::NotBegun(request) => {
@@ -245,6 +249,20 @@ impl Pool {
             .or_else(|| of_state(State::Unready))
             .or_else(|| of_state(State::Unknown))?;
         Some((index, Arc::clone(instance), InFlight::begin(instance)))
+    }
+
+    /// An event stream has no end of its own: it ends here when this process has to, as it does where the service
+    /// runs in it. Whoever follows goes on with `Last-Event-ID`.
+    fn until_drained(&self, response: Response) -> Response {
+        let kind = response.headers().get(CONTENT_TYPE);
+        if !kind.is_some_and(|kind| kind.as_bytes().starts_with(EVENT_STREAM)) {
+            return response;
+        }
+        let tasks = self.0.tasks.clone();
+        response.map(|body| {
+            let draining = async move { tasks.draining().await };
+            Body::from_stream(body.into_data_stream().take_until(draining))
+        })
     }
 
     fn has_other(&self, asked: &[usize]) -> bool {

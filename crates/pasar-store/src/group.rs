@@ -58,6 +58,8 @@ struct Meters {
     faults: Counter,
     events: Counter,
     group_size: Histogram,
+    /// From its begin to its answers: with the wait for the lane, and for rows that others hold.
+    group_seconds: Histogram,
 }
 
 /// How the commands of a group are kept apart.
@@ -114,6 +116,7 @@ impl Writer {
     /// Runs a group to its end; every job has its answer afterwards.
     pub(crate) fn run(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         self.is_cut_off = false;
+        let begun = self.clock.monotonic();
         let mut result = self.commit(&mut jobs);
         if result.as_ref().is_err_and(engine::is_lost) {
             // Nothing of it stands, and mostly the database is back at once.
@@ -131,6 +134,8 @@ impl Writer {
                 self.run_one_by_one(jobs);
             }
         }
+        let took = self.clock.monotonic().saturating_sub(begun);
+        self.meters.group_seconds.record(took.as_secs_f64());
         crash::at(CrashPoint::Answered);
         self.checkpointer.step(self.service, &self.connection);
         self.sweep();
@@ -361,6 +366,7 @@ impl Meters {
             faults: metrics::counter!("pasar_store_faults_total", "service" => service),
             events: metrics::counter!("pasar_store_events_total", "service" => service),
             group_size: metrics::histogram!("pasar_store_group_size", "service" => service),
+            group_seconds: metrics::histogram!("pasar_store_group_seconds", "service" => service),
         }
     }
 

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 /// A folder, and the databases that belong to it. Keep it for longer than the stores.
 pub struct Folder {
     folder: TempDir,
+    /// Of its databases on a server, with `{service}` in it.
+    url: Option<String>,
     databases: Databases,
     made: Mutex<Vec<Place>>,
 }
@@ -35,23 +37,46 @@ impl Folder {
     /// If there is no temporary folder, or no server where one is to be tested with.
     #[must_use]
     pub fn new() -> Self {
-        let databases = server().map_or_else(Databases::default, |url| {
-            let mut random = [0; 6];
-            SystemIds::default().fill(&mut random);
-            let mut prefix = "t".to_owned();
-            for byte in random {
-                // Writing into a string cannot fail.
-                let _ = write!(prefix, "{byte:02x}");
-            }
-            Databases::on_server(&format!("{url}?schema={prefix}_{{service}}"))
-                .expect("TEST_POSTGRES is the URL of a database")
+        Self::with(server().as_deref())
+    }
+
+    /// Files, whatever the engine under test is.
+    ///
+    /// # Panics
+    /// If there is no temporary folder.
+    #[must_use]
+    pub fn of_files() -> Self {
+        Self::with(None)
+    }
+
+    /// Schemas of a database of PostgreSQL, whatever the engine under test is.
+    ///
+    /// # Panics
+    /// If there is no temporary folder, or the URL names no database.
+    #[must_use]
+    pub fn on(server: &str) -> Self {
+        Self::with(Some(server))
+    }
+
+    fn with(server: Option<&str>) -> Self {
+        let url = server.map(|server| format!("{server}?schema={}_{{service}}", fresh_prefix()));
+        let databases = url.as_deref().map_or_else(Databases::default, |url| {
+            Databases::on_server(url)
+                .expect("the URL of a database of PostgreSQL")
                 .alone()
         });
         Self {
             folder: tempfile::tempdir().expect("a temporary folder can be made"),
+            url,
             databases,
             made: Mutex::default(),
         }
+    }
+
+    /// What a process is told of its databases, if they are on a server.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
     }
 
     #[must_use]
@@ -97,6 +122,17 @@ impl Drop for Folder {
             let _ = scratch::remove(&place);
         }
     }
+}
+
+fn fresh_prefix() -> String {
+    let mut random = [0; 6];
+    SystemIds::default().fill(&mut random);
+    let mut prefix = "t".to_owned();
+    for byte in random {
+        // Writing into a string cannot fail.
+        let _ = write!(prefix, "{byte:02x}");
+    }
+    prefix
 }
 
 /// Whether tests run on PostgreSQL.

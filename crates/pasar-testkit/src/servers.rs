@@ -105,6 +105,18 @@ impl Server {
         })
     }
 
+    /// Of a database of PostgreSQL, in which a test makes schemas.
+    #[must_use]
+    pub fn postgres_url(&self) -> String {
+        let Self {
+            user,
+            password,
+            port,
+            ..
+        } = self;
+        format!("postgres://{user}:{password}@127.0.0.1:{port}/postgres")
+    }
+
     /// Ends its process. Only for one that the test has [alone](Self::alone).
     ///
     /// # Panics
@@ -196,6 +208,7 @@ impl Wire {
         let own = listener.local_addr().expect("a bound port has an address");
         let (state, now) = watch::channel(WireState {
             is_up: true,
+            is_stalled: false,
             cuts: 0,
         });
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -229,8 +242,16 @@ impl Wire {
         });
     }
 
+    /// Carries nothing more on any connection, and ends none: as a cable that was pulled out.
+    pub fn stall(&self) {
+        self.state.send_modify(|state| state.is_stalled = true);
+    }
+
     pub fn mend(&self) {
-        self.state.send_modify(|state| state.is_up = true);
+        self.state.send_modify(|state| {
+            state.is_up = true;
+            state.is_stalled = false;
+        });
     }
 
     /// Ends all connections; new ones work at once.
@@ -242,6 +263,7 @@ impl Wire {
 #[derive(Clone, Copy)]
 struct WireState {
     is_up: bool,
+    is_stalled: bool,
     cuts: u64,
 }
 
@@ -264,7 +286,7 @@ async fn carry(
             accepted = listener.accept() => {
                 came.fetch_add(1, Ordering::Relaxed);
                 if let (Ok((stream, _)), true) = (accepted, now.borrow().is_up) {
-                    connections.spawn(one(stream, to));
+                    connections.spawn(one(stream, to, now.clone()));
                 }
             }
             changed = now.changed() => {
@@ -281,10 +303,25 @@ async fn carry(
     }
 }
 
-async fn one(mut near: TcpStream, to: SocketAddr) -> io::Result<()> {
+async fn one(
+    mut near: TcpStream,
+    to: SocketAddr,
+    mut now: watch::Receiver<WireState>,
+) -> io::Result<()> {
     let mut far = TcpStream::connect(to).await?;
     near.set_nodelay(true)?;
     far.set_nodelay(true)?;
-    tokio::io::copy_bidirectional(&mut near, &mut far).await?;
-    Ok(())
+    let copying = tokio::io::copy_bidirectional(&mut near, &mut far);
+    tokio::pin!(copying);
+    loop {
+        let stalled = tokio::select! {
+            biased;
+            stalled = now.wait_for(|state| state.is_stalled) => stalled.is_ok(),
+            copied = &mut copying => return copied.map(|_| ()),
+        };
+        if !stalled || now.wait_for(|state| !state.is_stalled).await.is_err() {
+            // The wire is gone.
+            return Ok(());
+        }
+    }
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Databases::open(&places, folders, args.books, has_sandbox)
     });
     let looked = opened.and_then(|databases| {
-        let mut report = Report::new(databases.is_running());
+        let mut report = Report::new(databases.is_running()?);
         look(&databases, Duration::from_secs(args.patience), &mut report)?;
         Ok(report)
     });

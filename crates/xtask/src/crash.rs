@@ -98,7 +98,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
         .iter()
         .any(|test| test.starts_with("relay_crash_brokers"));
     let proof = if needs_servers {
-        tally::run_with_servers(workspace, &mut command)?
+        tally::run_with_servers(workspace, &mut command, &[])?
     } else {
         tally::run_proved(&mut command)?
     };

@@ -28,7 +28,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
         .env("FAN_OUT_PROGRAM", workspace.target().join("release/pasar"))
         .env("FAN_OUT_MESSAGES", options.messages.to_string())
         .env("FAN_OUT_ROUNDS", options.rounds.to_string());
-    let proof = tally::run_with_servers(workspace, &mut command)?;
+    let proof = tally::run_with_servers(workspace, &mut command, &[])?;
     print!("\n| | alone p50 / p99 | beside the ninth p50 / p99 | p99 |\n|---|---|---|---|\n");
     proof.print();
     ensure!(

@@ -8,6 +8,8 @@
 
 mod api;
 mod arrows;
+mod chaos;
+mod cluster;
 mod crash;
 mod deploy;
 mod engine;
@@ -43,6 +45,10 @@ enum Chore {
     Tidy,
     /// Compile and test every service by itself
     Alone,
+    /// Let things go wrong in a cluster under load, many times
+    Chaos(chaos::Options),
+    /// Run every service as processes of its own on this machine, on PostgreSQL
+    Cluster(cluster::Options),
     /// Kill and restart the system under load, many times
     Crash(crash::Options),
     /// Kill each kind of destination's server for a minute while messages are posted
@@ -69,6 +75,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Test => return suites::run(&workspace),
         Chore::Tidy => tidy::run(&workspace)?,
         Chore::Alone => suites::alone(&workspace)?,
+        Chore::Chaos(options) => chaos::run(&workspace, &options)?,
+        Chore::Cluster(options) => cluster::run(&workspace, &options)?,
         Chore::Crash(options) => crash::run(&workspace, &options)?,
         Chore::Outages(options) => outages::run(&workspace, &options)?,
         Chore::FanOut(options) => fan_out::run(&workspace, &options)?,

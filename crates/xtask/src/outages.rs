@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
         .collect();
     let mut command = workspace.long_test(&tests);
     command.env("OUTAGE_SECONDS", options.seconds.to_string());
-    let proof = tally::run_with_servers(workspace, &mut command)?;
+    let proof = tally::run_with_servers(workspace, &mut command, &[])?;
     print!(
         "\n| destination | down | posted meanwhile | in order | attempts counted | caught up after | another's p99 \
          before → meanwhile |\n|---|---|---|---|---|---|---|\n"

@@ -9,7 +9,7 @@ mod mosquitto;
 mod nats;
 mod place;
 mod postgres;
-mod process;
+pub(crate) mod process;
 mod rabbitmq;
 mod redis;
 
@@ -129,6 +129,11 @@ impl Servers {
                 .env("TEST_POSTGRES_CA", self.place.ca());
         }
         command.env("PASAR_TEST_SERVERS", &self.listing)
+    }
+
+    /// Of a database for tests and tries, if PostgreSQL runs.
+    pub(crate) fn postgres_url(&self) -> Option<String> {
+        self.has_postgres().then(|| postgres::url(&self.place))
     }
 
     pub(crate) fn has_postgres(&self) -> bool {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    api, deploy, engine, python, servers,
+    api, chaos, deploy, engine, python, servers,
     tally::{self, Tally},
     tidy,
     workspace::{self, Workspace},
@@ -68,6 +68,15 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
         Ok(Ending::Ran(tests(workspace, brokers.as_ref())?))
     });
     if let Some(brokers) = brokers.as_ref().filter(|brokers| brokers.has_postgres()) {
+        suite("cluster", &mut || {
+            Ok(Ending::Ran(cluster(workspace, brokers)?))
+        });
+        suite("chaos", &mut || {
+            let mut tests = chaos::tests(workspace);
+            Ok(Ending::Ran(chaos::short(brokers.told_to(&mut tests))?))
+        });
+    }
+    if let Some(brokers) = brokers.as_ref().filter(|brokers| brokers.has_postgres()) {
         suite("postgres", &mut || {
             Ok(Ending::Ran(engine::run(workspace, brokers)?))
         });
@@ -105,7 +114,8 @@ fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
 /// servers tells which are missing.
 fn tests(workspace: &Workspace, brokers: Option<&servers::Servers>) -> anyhow::Result<Tally> {
     let mut command = workspace.cargo_tests("test");
-    command.arg("--no-fail-fast");
+    // Those of chaos have a suite of their own, in which they are alone on the machine.
+    command.args(["--no-fail-fast", "--", "--skip", "chaos::"]);
     if let Some(brokers) = brokers {
         brokers.told_to(&mut command);
     }
@@ -123,6 +133,18 @@ fn apart(workspace: &Workspace) -> anyhow::Result<Tally> {
     tally::run_counted(&mut command)
 }
 
+/// The tests of a whole system once more, with two processes for each service on PostgreSQL.
+fn cluster(workspace: &Workspace, servers: &servers::Servers) -> anyhow::Result<Tally> {
+    let mut command = workspace.cargo_tests("test");
+    command
+        .args(["--no-fail-fast", "--test", "it", "--"])
+        .args(&APART[..OF_SYSTEM])
+        .env("SHAPE_UNDER_TEST", "cluster");
+    tally::run_counted(servers.told_to(&mut command))
+}
+
+/// So many of these are of the system.
+const OF_SYSTEM: usize = 7;
 /// By the modules that hold them: of the system, then of the gateway.
 const APART: [&str; 14] = [
     "walk::",

@@ -67,12 +67,14 @@ impl Proof {
 /// How a line of a test begins that is shown at the end.
 const PROOF: &str = "proof: ";
 
-/// Runs `cargo test` with all servers, which must be there.
+/// Runs `cargo test` with these servers, or all, which must be there.
 pub(crate) fn run_with_servers(
     workspace: &Workspace,
     command: &mut Command,
+    names: &[&str],
 ) -> anyhow::Result<Proof> {
-    let servers = servers::start(workspace, &[])?;
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let servers = servers::start(workspace, &names)?;
     let proof = match servers.missing_said() {
         None => run_proved(servers.told_to(command)),
         Some(missing) => Err(anyhow::anyhow!("{missing}")),

@@ -9,10 +9,12 @@ use anyhow::ensure;
 use pasar_chassis::databases::Databases as Places;
 use pasar_contracts::event::Service;
 use pasar_store::{
+    fault::Fault,
     inspect::{InspectError, Inspector},
     place::Place,
 };
 
+use super::tables::feed;
 use crate::lock;
 
 pub(super) struct Databases {
@@ -24,6 +26,9 @@ pub(super) struct Databases {
     /// Only of files: whether a server's databases are at work cannot be seen.
     folders: Vec<PathBuf>,
 }
+
+/// So often it is looked whether a beat moves: for longer than a lease may be silent.
+const BEAT_LOOKS: u32 = 35;
 
 /// What is held against each other about orders.
 pub(super) struct Shop {
@@ -93,14 +98,36 @@ impl Databases {
         })
     }
 
-    /// Whether a process works on one of these databases now. On a server one may, at any time.
-    pub(super) fn is_running(&self) -> bool {
-        self.folders.is_empty()
-            || self.services().any(|database| {
-                let service = database.service();
-                let path = lock::path(folder_of(&self.folders, service), service.as_str());
-                File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
-            })
+    /// Whether a process works on one of these databases now.
+    pub(super) fn is_running(&self) -> Result<bool, Fault> {
+        if self.folders.is_empty() {
+            return self.is_on_duty();
+        }
+        Ok(self.services().any(|database| {
+            let service = database.service();
+            let path = lock::path(folder_of(&self.folders, service), service.as_str());
+            File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
+        }))
+    }
+
+    /// A server knows no processes, but whoever does a service's background work says all the time that it lives.
+    fn is_on_duty(&self) -> Result<bool, Fault> {
+        let beats = || -> Result<Vec<i64>, Fault> {
+            let mut all = Vec::new();
+            for database in self.services() {
+                all.extend(database.read(feed::beats)?);
+            }
+            Ok(all)
+        };
+        let before = beats()?;
+        let looks = if before.is_empty() { 0 } else { BEAT_LOOKS };
+        for _ in 0..looks {
+            super::pause();
+            if beats()? != before {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn services(&self) -> impl Iterator<Item = &Inspector> {

@@ -15,6 +15,7 @@ use pasar_store::{
     fault::Fault,
     lane::{Class, LaneKey},
     store::Store,
+    tx::Tx,
 };
 use pasar_types::id::{FlowId, LocationId};
 
@@ -26,12 +27,12 @@ const MENU: &[u8] = include_bytes!("../../demo/menu.csv");
 pub(super) async fn load(inventory: &Store) -> anyhow::Result<()> {
     let (location, empty) = inventory
         .read(move |tx| {
-            let default = queries::all_locations(tx)?
-                .into_iter()
-                .find(|location| location.is_default)
-                .ok_or_else(|| Fault::Corrupt("there is no default location".to_owned()))?;
-            let any = queries::products(tx, &all_at(default.id), 1)?;
-            Ok((default, any.is_empty()))
+            let locations = queries::all_locations(tx)?;
+            let default = locations.into_iter().find(|location| location.is_default);
+            let default =
+                default.ok_or_else(|| Fault::Corrupt("there is no default location".to_owned()))?;
+            let empty = is_empty(tx, default.id)?;
+            Ok((default, empty))
         })
         .await?;
     if !empty {
@@ -45,6 +46,10 @@ pub(super) async fn load(inventory: &Store) -> anyhow::Result<()> {
             Class::Internal,
             Cause::new(Actor::Operator, flow),
             move |ctx| {
+                // Looked at again in its lane: another instance may have started at the same moment.
+                if !is_empty(ctx, location.id)? {
+                    return Ok(());
+                }
                 import_products(ctx, &import)?;
                 for intake in &intakes {
                     match receive_stock(ctx, intake)? {
@@ -62,6 +67,10 @@ pub(super) async fn load(inventory: &Store) -> anyhow::Result<()> {
         )
         .await
         .context("cannot load the demo's menu")
+}
+
+fn is_empty(tx: &Tx<'_>, location: LocationId) -> Result<bool, Fault> {
+    Ok(queries::products(tx, &all_at(location), 1)?.is_empty())
 }
 
 fn all_at(location: LocationId) -> ProductFilter {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::body::Body;
@@ -29,6 +29,7 @@ pub(crate) struct Answer {
 
 /// Longer than anything that a test waits for.
 const TIMEOUT: Duration = Duration::from_secs(70);
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 impl Api {
     pub(crate) fn new(url: &str, key: Option<String>) -> Self {
@@ -85,13 +86,22 @@ impl Api {
         send(self.request(Method::PUT, path).json(body)).await
     }
 
-    /// Places an order and waits until it is settled, at most so long.
+    /// Places an order and waits until it is settled, at most so long. Whoever is told that it is too busy asks
+    /// again, as clients should.
     pub(crate) async fn order(&self, wait_s: u32, body: &Value) -> Answer {
-        let request = self
-            .request(Method::POST, "/v1/orders")
-            .header("idempotency-key", fresh_key())
-            .header("prefer", format!("wait={wait_s}"));
-        send(request.json(body)).await
+        let key = fresh_key();
+        let begun = Instant::now();
+        loop {
+            let request = self
+                .request(Method::POST, "/v1/orders")
+                .header("idempotency-key", &key)
+                .header("prefer", format!("wait={wait_s}"));
+            let answer = send(request.json(body)).await;
+            if answer.problem() != "overloaded" || begun.elapsed() > TIMEOUT {
+                return answer;
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
     }
 
     /// Reads an order until its state is none of those in which it moves by itself.

@@ -5,7 +5,7 @@
 //! and not in ours. The suite runs a short form, `cargo xtask crash --cycles 200` the long one. The same again
 //! with a disk that keeps only what was synced: what a power cut leaves.
 
-mod audit;
+pub(crate) mod audit;
 mod disk;
 mod load;
 pub(crate) mod plan;
@@ -13,6 +13,7 @@ pub(crate) mod plan;
 use std::{
     env, io,
     os::unix::process::ExitStatusExt as _,
+    path::PathBuf,
     process::{Command, ExitStatus},
     time::Duration,
 };
@@ -41,7 +42,7 @@ const LONGEST_CYCLE: Duration = Duration::from_secs(10);
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 /// 24 bytes in base64; it protects nothing but this test's own provider.
-const SECRET: &str = "whsec_Y3Jhc2gtdGVzdC1wcm92aWRlci1zZWNyZXQ=";
+pub(crate) const SECRET: &str = "whsec_Y3Jhc2gtdGVzdC1wcm92aWRlci1zZWNyZXQ=";
 
 /// The system, the provider beside it, and what the clients know.
 struct Lab {
@@ -54,11 +55,11 @@ struct Lab {
 }
 
 /// `pasar sandbox` with books of its own.
-struct Provider {
+pub(crate) struct Provider {
     /// Held for as long as the test runs.
     _process: Process,
     data: TempDir,
-    url: String,
+    pub(crate) url: String,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +97,7 @@ fn seed() -> u64 {
     number("PASAR_CRASH_SEED").unwrap_or(1) as u64
 }
 
-fn number(variable: &str) -> Option<usize> {
+pub(crate) fn number(variable: &str) -> Option<usize> {
     let text = env::var(variable).ok()?;
     Some(
         text.parse()
@@ -227,7 +228,7 @@ impl Lab {
 }
 
 impl Provider {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut command = program();
         command
@@ -249,5 +250,10 @@ impl Provider {
             data,
             url,
         }
+    }
+
+    /// What it knows of each charge.
+    pub(crate) fn books(&self) -> PathBuf {
+        self.data.path().join("sandbox.db")
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod chaos;
 mod check_rules;
 mod crash;
 mod documents;
@@ -27,4 +28,5 @@ mod roles;
 mod settling;
 mod stock;
 mod system;
+mod till;
 mod walk;

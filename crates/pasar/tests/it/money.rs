@@ -1,6 +1,9 @@
 //! Money ends where it belongs, counted in the provider's own books.
 
-use rusqlite::{Connection, OpenFlags};
+use pasar_contracts::event::Service;
+use pasar_payments::sandbox;
+use pasar_store::inspect::Inspector;
+use pasar_types::id::OrderId;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,14 +22,14 @@ struct Charge {
 
 /// Reads the provider's books, past everything that Pasar believes.
 fn charge(system: &System, order: &Value) -> Charge {
-    let path = system.folder().data().join("sandbox.db");
-    let books = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let id: pasar_types::id::OrderId = order["id"].as_str().unwrap().parse().unwrap();
-    books
-        .query_row(
+    let place = system.folder().place(sandbox::NAME);
+    let books = Inspector::open(Service::Payments, place, sandbox::MIGRATIONS).unwrap();
+    let id: OrderId = order["id"].as_str().unwrap().parse().unwrap();
+    let read = books.read(|tx| {
+        tx.query_one(
             "SELECT authorizations, captures, captured_minor, refunded_minor FROM charge
              WHERE reference = ?1",
-            [id.as_bytes()],
+            &[&id],
             |row| {
                 Ok(Charge {
                     authorizations: row.get(0)?,
@@ -36,7 +39,8 @@ fn charge(system: &System, order: &Value) -> Charge {
                 })
             },
         )
-        .unwrap()
+    });
+    read.unwrap()
 }
 
 async fn cancel(api: &Api, order: &Value) -> Value {

@@ -1,10 +1,12 @@
-//! The real program, started on free ports with a data folder of its own: as one process, or as one for each
-//! service and the gateway. `SHAPE_UNDER_TEST=processes` runs every test of a system in the second shape.
+//! The real program, started on free ports with a data folder of its own: as one process, as one for each
+//! service and the gateway, or as two for each service on PostgreSQL. `SHAPE_UNDER_TEST=processes` runs every test
+//! of a system in the second shape, `SHAPE_UNDER_TEST=cluster` in the third.
 //!
 //! When a system is dropped, it is told to end, must end well, and `pasar check` must find nothing:
 //! so every test also proves that nothing is left over.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -12,26 +14,39 @@ use std::{
     thread,
 };
 
-use pasar_testkit::process::Process;
+use pasar_store::place::Place;
+use pasar_testkit::{fresh, process::Process};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::{api::Api, ports::free_ports};
 
 /// A running system.
 pub(crate) struct System {
-    /// By the name of what each runs; the gateway, or all in one, is the last.
-    processes: Vec<(&'static str, Process)>,
+    /// The gateway, or all in one, is the last.
+    processes: Vec<Instance>,
     url: String,
     folder: Folder,
+}
+
+/// One process of a system.
+struct Instance {
+    /// What it runs.
+    name: &'static str,
+    /// From 0, among those that run the same.
+    number: usize,
+    process: Process,
 }
 
 /// Where a system keeps what outlives its processes.
 #[derive(Clone)]
 pub(crate) struct Folder {
-    folder: Arc<TempDir>,
+    folder: Arc<fresh::Folder>,
     config: String,
     shape: Shape,
+    /// Where each process listens, by what it runs and its number.
+    ports: BTreeMap<(&'static str, usize), u16>,
+    /// What single processes are told otherwise, by their environment.
+    told: BTreeMap<&'static str, Vec<(String, String)>>,
 }
 
 /// What the processes of a system are.
@@ -40,6 +55,8 @@ pub(crate) enum Shape {
     One,
     /// One a service, and the gateway.
     Apart,
+    /// Two a service on PostgreSQL, and the gateway.
+    Cluster,
 }
 
 /// What runs in a process of its own; the gateway comes last.
@@ -55,6 +72,7 @@ pub(crate) const APART: [&str; 6] = [
 const ALL: &str = "all";
 const GATEWAY: &str = "gateway";
 const SHAPE: &str = "SHAPE_UNDER_TEST";
+const CONFIG: &str = "pasar.toml";
 
 /// How the line begins that the program says once it takes requests; it ends in the address.
 const READY: &str = "pasar ";
@@ -63,8 +81,17 @@ impl Shape {
     fn under_test() -> Self {
         match std::env::var(SHAPE).as_deref() {
             Ok("processes") => Self::Apart,
+            Ok("cluster") => Self::Cluster,
             Ok("one") | Err(_) => Self::One,
-            Ok(other) => panic!("{SHAPE} is one or processes, not {other}"),
+            Ok(other) => panic!("{SHAPE} is one, processes or cluster, not {other}"),
+        }
+    }
+
+    /// How many processes run the same.
+    pub(crate) fn instances(self, name: &str) -> usize {
+        match self {
+            Self::Cluster if name != GATEWAY => 2,
+            _ => 1,
         }
     }
 }
@@ -72,35 +99,90 @@ impl Shape {
 impl Folder {
     /// For one process. `config` is what differs from the defaults.
     pub(crate) fn new(config: &str) -> Self {
-        Self {
-            folder: Arc::new(tempfile::tempdir().unwrap()),
-            config: format!("{config}\n{MANY_REQUESTS}"),
-            shape: Shape::One,
-        }
+        Self::with(Shape::One, fresh::Folder::of_files(), config)
     }
 
     pub(crate) fn of_shape(shape: Shape, config: &str) -> Self {
-        let mut folder = Self::new(config);
-        folder.shape = shape;
-        if shape == Shape::Apart {
-            let ports = free_ports::<{ APART.len() }>();
-            folder.config = apart(&folder.config, ports);
+        match shape {
+            Shape::Cluster => {
+                let server = std::env::var("TEST_POSTGRES");
+                let server =
+                    server.expect("`cargo xtask servers run -- COMMAND` sets TEST_POSTGRES");
+                Self::of_cluster(&server, config)
+            }
+            _ => Self::with(shape, fresh::Folder::of_files(), config),
         }
+    }
+
+    /// For two processes a service, on a server of PostgreSQL.
+    pub(crate) fn of_cluster(server: &str, config: &str) -> Self {
+        let folder = Self::with(Shape::Cluster, fresh::Folder::on(server), config);
+        // What the processes make goes with the folder.
+        let _ = folder.folder.databases();
         folder
     }
 
-    /// The programs of the system, ready to be started.
-    fn commands(&self) -> Vec<(&'static str, Command)> {
-        match self.shape {
-            Shape::One => vec![(ALL, self.command())],
-            Shape::Apart => APART.map(|name| (name, self.command_of(name))).into(),
+    fn with(shape: Shape, folder: fresh::Folder, config: &str) -> Self {
+        let mut all = Self {
+            config: format!("{config}\n{MANY_REQUESTS}"),
+            folder: Arc::new(folder),
+            shape,
+            ports: BTreeMap::new(),
+            told: BTreeMap::new(),
+        };
+        if shape != Shape::One {
+            for name in APART {
+                for number in 0..shape.instances(name) {
+                    let [port] = free_ports();
+                    all.ports.insert((name, number), port);
+                }
+            }
+            all.config = apart(&all.config, &all.ports);
         }
+        if let Some(url) = all.folder.url() {
+            all.config += &format!("[database]\nurl = \"{url}\"\n");
+        }
+        all
     }
 
-    pub(crate) fn command_of(&self, name: &str) -> Command {
+    pub(crate) fn port(&self, name: &'static str, number: usize) -> u16 {
+        self.ports[&(name, number)]
+    }
+
+    /// Tells the processes of one service that another is elsewhere than it is.
+    pub(crate) fn send_elsewhere(&mut self, of: &'static str, to: &str, ports: &[u16]) {
+        let urls: Vec<_> = ports.iter().map(|port| url(*port)).collect();
+        let variable = format!("PASAR_SERVICES__{}__URLS", to.to_uppercase());
+        let told = self.told.entry(of).or_default();
+        told.push((variable, urls.join(",")));
+    }
+
+    /// The programs of the system, ready to be started.
+    fn commands(&self) -> Vec<(&'static str, usize, Command)> {
+        if self.shape == Shape::One {
+            return vec![(ALL, 0, self.command())];
+        }
+        let numbers = |name| (0..self.shape.instances(name)).map(move |number| (name, number));
+        let all = APART.into_iter().flat_map(numbers);
+        all.map(|(name, number)| (name, number, self.command_of_instance(name, number)))
+            .collect()
+    }
+
+    pub(crate) fn command_of(&self, name: &'static str) -> Command {
+        self.command_of_instance(name, 0)
+    }
+
+    fn command_of_instance(&self, name: &'static str, number: usize) -> Command {
         let mut command = self.program();
-        command.args(["up", name, "--only", "--demo"]);
+        let bind = format!("127.0.0.1:{}", self.port(name, number));
+        command.args(["up", name, "--only", "--demo", "--bind", &bind]);
+        command.envs(self.told.get(name).into_iter().flatten().cloned());
         self.add_places(command)
+    }
+
+    /// The place of a database.
+    pub(crate) fn place(&self, name: &str) -> Place {
+        self.folder.databases().named(&self.data(), name)
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -130,7 +212,7 @@ impl Folder {
     }
 
     fn add_places(&self, mut command: Command) -> Command {
-        let config = self.folder.path().join("pasar.toml");
+        let config = self.folder.path().join(CONFIG);
         fs::write(&config, &self.config).unwrap();
         command
             .arg("--data")
@@ -163,22 +245,22 @@ impl Folder {
     }
 }
 
-/// What processes of one machine have to know of each other.
-fn apart(config: &str, ports: [u16; APART.len()]) -> String {
-    let gateway = ports[APART.len() - 1];
+/// What processes of one machine have to know of each other. Each is told where it listens besides.
+fn apart(config: &str, ports: &BTreeMap<(&'static str, usize), u16>) -> String {
+    let gateway = ports[&(GATEWAY, 0)];
     let mut text = format!(
         "public_url = \"http://127.0.0.1:{gateway}\"\ndrain_notice_ms = 500\ngateway.bind = \"127.0.0.1:{gateway}\"\n{config}\n"
     );
-    for (name, port) in APART
-        .iter()
-        .zip(ports)
-        .filter(|(name, _)| **name != GATEWAY)
-    {
-        text += &format!(
-            "[services.{name}]\nurls = [\"http://127.0.0.1:{port}\"]\nbind = \"127.0.0.1:{port}\"\n"
-        );
+    for name in APART.into_iter().filter(|name| *name != GATEWAY) {
+        let instances = ports.iter().filter(|((of, _), _)| *of == name);
+        let urls: Vec<_> = instances.map(|(_, port)| url(*port)).collect();
+        text += &format!("[services.{name}]\nurls = {urls:?}\n");
     }
     text
+}
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 /// Tests call far more often than a client may.
@@ -219,22 +301,44 @@ impl System {
 
     /// Kills one process at once, as a power cut would.
     pub(crate) fn kill(&mut self, name: &str) {
-        self.process(name).kill().unwrap();
+        self.kill_instance(name, 0);
+    }
+
+    pub(crate) fn kill_instance(&mut self, name: &str, number: usize) {
+        self.instance(name, number).process.kill().unwrap();
     }
 
     /// Starts one again that was killed.
     pub(crate) fn revive(&mut self, name: &'static str) {
-        let mut process = Process::start(&mut self.folder.command_of(name)).unwrap();
+        self.revive_instance(name, 0);
+    }
+
+    pub(crate) fn revive_instance(&mut self, name: &'static str, number: usize) {
+        let mut command = self.folder.command_of_instance(name, number);
+        let mut process = Process::start(&mut command).unwrap();
         ready_at(&mut process).unwrap_or_else(|error| {
             self.folder.print_log();
             panic!("{error}");
         });
-        *self.process(name) = process;
+        self.instance(name, number).process = process;
     }
 
-    fn process(&mut self, name: &str) -> &mut Process {
-        let found = self.processes.iter_mut().find(|(known, _)| *known == name);
-        &mut found.expect("the system has such a process").1
+    /// Asks one process to end, and waits for it.
+    pub(crate) fn end_instance(&mut self, name: &str, number: usize) {
+        let instance = self.instance(name, number);
+        tell(&instance.process, "-TERM");
+        wait_for_end(instance);
+    }
+
+    /// Stops a process where it stands, or lets it go on.
+    pub(crate) fn signal_instance(&mut self, name: &str, number: usize, signal: &str) {
+        tell(&self.instance(name, number).process, signal);
+    }
+
+    fn instance(&mut self, name: &str, number: usize) -> &mut Instance {
+        let is_it = |instance: &&mut Instance| instance.name == name && instance.number == number;
+        let found = self.processes.iter_mut().find(is_it);
+        found.expect("the system has such a process")
     }
 
     pub(crate) fn api(&self, role: &str) -> Api {
@@ -270,10 +374,10 @@ impl System {
     /// Asks it to end and waits for it: first the gateway, so that nobody asks what has ended.
     pub(crate) fn stop(&mut self) {
         let (last, others) = self.processes.split_last_mut().unwrap();
-        tell_to_end(&last.1);
+        tell(&last.process, "-TERM");
         wait_for_end(last);
-        for (_, process) in &*others {
-            tell_to_end(process);
+        for instance in &*others {
+            tell(&instance.process, "-TERM");
         }
         others.iter_mut().for_each(wait_for_end);
     }
@@ -282,7 +386,7 @@ impl System {
 impl System {
     /// The same data under new processes, after [`System::stop`].
     pub(crate) fn start_again(mut self) -> Self {
-        for (name, process) in &mut self.processes {
+        for Instance { name, process, .. } in &mut self.processes {
             assert!(process.ended().unwrap().is_some(), "{name} still runs");
         }
         (self.processes, self.url) = start_all(&self.folder);
@@ -290,27 +394,30 @@ impl System {
     }
 }
 
-fn tell_to_end(process: &Process) {
+fn tell(process: &Process, signal: &str) {
     let told = Command::new("kill")
-        .arg(process.id().to_string())
+        .args([signal, &process.id().to_string()])
         .status()
         .unwrap();
     assert!(told.success());
 }
 
-fn wait_for_end((name, process): &mut (&'static str, Process)) {
-    let ended = process.wait().unwrap();
-    assert!(ended.success(), "{name} ended with {ended}");
+fn wait_for_end(instance: &mut Instance) {
+    let ended = instance.process.wait().unwrap();
+    assert!(ended.success(), "{} ended with {ended}", instance.name);
 }
 
 /// Answers where clients reach it. The gateway comes last, so that it finds the others when it takes requests.
-fn start_all(folder: &Folder) -> (Vec<(&'static str, Process)>, String) {
-    let start =
-        |(name, command): &mut (&'static str, Command)| (*name, Process::start(command).unwrap());
-    let wait = |(name, process): &mut (&'static str, Process)| {
-        ready_at(process).unwrap_or_else(|error| {
+fn start_all(folder: &Folder) -> (Vec<Instance>, String) {
+    let start = |(name, number, command): &mut (&'static str, usize, Command)| Instance {
+        name,
+        number: *number,
+        process: Process::start(command).unwrap(),
+    };
+    let wait = |instance: &mut Instance| {
+        ready_at(&mut instance.process).unwrap_or_else(|error| {
             folder.print_log();
-            panic!("{name}: {error}");
+            panic!("{}: {error}", instance.name);
         })
     };
     let mut commands = folder.commands();
@@ -330,11 +437,14 @@ pub(crate) fn ready_at(process: &mut Process) -> std::io::Result<String> {
     Ok(line.rsplit(' ').next().unwrap_or_default().to_owned())
 }
 
-/// Runs `pasar check` on a data folder.
+/// Runs `pasar check` on a data folder, or on what the configuration beside it names.
 pub(crate) fn check(data: &Path, more: &[&str]) -> (Output, Value) {
+    let config = data.with_file_name(CONFIG);
+    let config = config.is_file().then(|| ["--config".into(), config]);
     let output = program()
         .args(["check", "--json", "--data"])
         .arg(data)
+        .args(config.into_iter().flatten())
         .args(more)
         .output()
         .unwrap();
@@ -348,7 +458,7 @@ impl Drop for System {
             self.folder.print_log();
             return;
         }
-        if self.processes[0].1.ended().unwrap().is_none() {
+        if self.processes[0].process.ended().unwrap().is_none() {
             self.stop();
         }
         let (output, report) = check(&self.folder.data(), &[]);

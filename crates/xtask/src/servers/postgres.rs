@@ -66,6 +66,12 @@ fn prepare(place: &Place) -> anyhow::Result<Vec<Program>> {
         }
     }
     fs::write(data.join("postgresql.auto.conf"), config(place))?;
+    // Nothing runs here. One that was killed left this behind, and refuses to start for as long as its process has
+    // an entry, if only because nobody asked how it ended.
+    match fs::remove_file(data.join("postmaster.pid")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
     let mut args = as_owner(owner.is_some(), &programs()?.join("postgres"));
     args.extend(["-D".to_owned(), data.display().to_string()]);
     let program = args.remove(0);

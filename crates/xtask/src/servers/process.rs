@@ -14,10 +14,10 @@ use std::{
 use anyhow::{Context as _, ensure};
 
 /// What to start.
-pub(super) struct Program {
-    pub(super) program: PathBuf,
-    pub(super) args: Vec<String>,
-    pub(super) env: BTreeMap<&'static str, String>,
+pub(crate) struct Program {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<&'static str, String>,
 }
 
 /// How long a server may take to end by itself.
@@ -26,7 +26,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 const STARTED: &str = "started.txt";
 
 /// Starts a server's programs in its folder; what they print goes to `log.txt` there.
-pub(super) fn start(folder: &Path, programs: &[Program]) -> anyhow::Result<()> {
+pub(crate) fn start(folder: &Path, programs: &[Program]) -> anyhow::Result<()> {
     let log = File::create(folder.join("log.txt"))?;
     let mut started = String::new();
     for program in programs {
@@ -50,13 +50,20 @@ pub(super) fn start(folder: &Path, programs: &[Program]) -> anyhow::Result<()> {
 }
 
 /// Whether all that was started there runs.
-pub(super) fn runs(folder: &Path) -> anyhow::Result<bool> {
+pub(crate) fn runs(folder: &Path) -> anyhow::Result<bool> {
     let started = started(folder)?;
     Ok(!started.is_empty() && started.iter().all(Started::runs))
 }
 
+/// The ids of what runs there.
+pub(crate) fn ids(folder: &Path) -> anyhow::Result<Vec<u32>> {
+    let started = started(folder)?;
+    let running = started.iter().filter(|process| process.runs());
+    Ok(running.map(|process| process.pid).collect())
+}
+
 /// Ends what was started in these folders, all at once: first by asking.
-pub(super) fn stop(folders: &[PathBuf]) -> anyhow::Result<()> {
+pub(crate) fn stop(folders: &[PathBuf]) -> anyhow::Result<()> {
     let mut ending = Vec::new();
     for folder in folders {
         let mut started = started(folder)?;
@@ -81,7 +88,8 @@ pub(super) fn stop(folders: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends what was started there at once. Nothing in it has the time to write anything more.
+/// Ends what was started there at once, with all that it started itself. Nothing in it has the time to write
+/// anything more.
 pub(super) fn kill(folder: &Path) -> anyhow::Result<()> {
     let started = started(folder)?;
     ensure!(
@@ -89,10 +97,31 @@ pub(super) fn kill(folder: &Path) -> anyhow::Result<()> {
         "nothing runs in {}",
         folder.display()
     );
-    signal("-KILL", &started);
-    wait_for_end(&started)?;
+    let all = with_children(started)?;
+    signal("-KILL", &all);
+    wait_for_end(&all)?;
     fs::remove_file(folder.join(STARTED))?;
     Ok(())
+}
+
+/// Of each, the processes that it started.
+fn with_children(mut started: Vec<Started>) -> anyhow::Result<Vec<Started>> {
+    let parents: Vec<u32> = started.iter().map(|process| process.pid).collect();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        if let Some((parent, since)) = stat(pid)
+            && parents.contains(&parent)
+        {
+            started.push(Started { pid, since });
+        }
+    }
+    Ok(started)
 }
 
 struct Started {
@@ -149,19 +178,26 @@ fn wait_for_end(processes: &[Started]) -> anyhow::Result<()> {
 
 /// Nothing tells when another process has come so far.
 #[expect(clippy::disallowed_methods, reason = "what is waited for tells nobody")]
-pub(super) fn look_again_soon() {
+pub(crate) fn look_again_soon() {
     thread::sleep(Duration::from_millis(20));
 }
 
 /// When a process started, in ticks since the machine did; `None` if it ended.
 fn running_since(pid: u32) -> Option<u64> {
+    stat(pid).map(|(_, since)| since)
+}
+
+/// Its parent, and when it started.
+fn stat(pid: u32) -> Option<(u32, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold spaces; what follows is the state, and 19 fields on the time.
+    // The name in parentheses may hold spaces; what follows is the state, the parent, and 18 fields on the time.
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
     let state = fields.next()?;
     (state != "Z").then_some(())?;
-    fields.nth(18)?.parse().ok()
+    let parent = fields.next()?.parse().ok()?;
+    let since = fields.nth(17)?.parse().ok()?;
+    Some((parent, since))
 }
 
 #[cfg(test)]

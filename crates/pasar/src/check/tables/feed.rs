@@ -47,6 +47,16 @@ pub(in crate::check) fn epoch(tx: &Tx<'_>) -> Result<EpochId, Fault> {
     tx.query_one("SELECT epoch FROM store_meta", &[], |row| row.get(0))
 }
 
+/// Of the leases that nobody gave up.
+pub(in crate::check) fn beats(tx: &Tx<'_>) -> Result<Vec<i64>, Fault> {
+    tx.query_all(
+        "SELECT lease_beat.beat FROM lease_beat JOIN lease ON lease.name = lease_beat.name
+         WHERE lease.holder <> '' ORDER BY lease.name",
+        &[],
+        |row| row.get(0),
+    )
+}
+
 /// 0 for an empty feed.
 pub(in crate::check) fn last_sequence(tx: &Tx<'_>) -> Result<i64, Fault> {
     tx.query_one("SELECT COALESCE(MAX(sequence), 0) FROM feed", &[], |row| {

@@ -118,7 +118,7 @@ pub(in crate::check) fn messages(
 /// Events of a feed from one place up to another.
 pub(in crate::check) fn feed_events(tx: &Tx<'_>, from: i64, upto: i64) -> Result<Vec<Fed>, Fault> {
     tx.query_all(
-        "SELECT id, sequence, key, keyversion, type, LENGTH(CAST(data AS BLOB))
+        "SELECT id, sequence, key, keyversion, type, OCTET_LENGTH(data)
          FROM feed WHERE sequence >= ?1 AND sequence <= ?2 ORDER BY sequence",
         &[&from, &upto],
         |row| {

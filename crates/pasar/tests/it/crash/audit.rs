@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use super::{
 use crate::{api::Api, system};
 
 /// The final state of each acknowledged order, by id.
-pub(super) type Settled = BTreeMap<String, String>;
+pub(crate) type Settled = BTreeMap<String, String>;
 
 /// From the last start on.
 const LONGEST_SETTLING: Duration = Duration::from_secs(90);
@@ -66,7 +67,7 @@ pub(super) fn check_killed(lab: &Lab) {
 }
 
 fn run_check(lab: &Lab) -> Value {
-    let books = lab.provider.data.path().join("sandbox.db");
+    let books = lab.provider.books();
     let (output, report) =
         system::check(&lab.folder.data(), &["--books", &books.to_string_lossy()]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -129,7 +130,7 @@ pub(super) fn check(lab: &Lab, settled: &Settled, cycles: usize) {
         "there are orders that nobody placed, or some are lost"
     );
     assert_eq!(report["in_flight"], Value::Array(Vec::new()), "{report:#}");
-    check_books(lab, settled);
+    check_books(&lab.provider.books(), settled);
 }
 
 fn check_states(load: &Load, settled: &Settled) {
@@ -156,9 +157,8 @@ fn check_states(load: &Load, settled: &Settled) {
 }
 
 /// Every charge of the provider against the order that it is for.
-fn check_books(lab: &Lab, settled: &Settled) {
-    let path = lab.provider.data.path().join("sandbox.db");
-    let books = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+pub(crate) fn check_books(books: &Path, settled: &Settled) {
+    let books = Connection::open_with_flags(books, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut charges = books
         .prepare("SELECT reference, authorizations, captures, captured_minor, refunded_minor FROM charge")
         .unwrap();
