@@ -56,7 +56,7 @@ pub(super) fn finish(connection: &Connection, tail: &mut Tail<'_>) -> Result<Tol
             let xid = session.xid;
             *slot = None;
             drop(slot);
-            settle(connection, xid, error)
+            settle(connection, xid, tail.events.first(), error)
         }
         Err(error) => {
             drop(slot);
@@ -106,8 +106,17 @@ fn ends(reply: &Reply) -> Option<Ends> {
     })
 }
 
-/// Finds out whether a commit happened whose answer was lost, from the number of its transaction.
-fn settle(connection: &Connection, xid: Option<i64>, lost: PgError) -> Result<Told, TailFault> {
+/// Finds out whether a commit happened whose answer was lost, from the number of its transaction and one of its events.
+///
+/// A server that recovers from a crash gives numbers again that it had not written down. What it calls aborted was not
+/// committed, whosever it is; what it calls committed may be another's, and then the event is not there. A group without
+/// events leaves no such trace, so nobody can say.
+fn settle(
+    connection: &Connection,
+    xid: Option<i64>,
+    event: Option<&FeedEvent>,
+    lost: PgError,
+) -> Result<Told, TailFault> {
     let Some(xid) = xid else {
         // Its number comes before the commit is sent.
         return Err(TailFault::RolledBack(fault(lost)));
@@ -120,11 +129,19 @@ fn settle(connection: &Connection, xid: Option<i64>, lost: PgError) -> Result<To
             rest();
         }
         match status(connection, xid).as_deref() {
-            // The watcher finds out what it told.
-            Some("committed") => return Ok(None),
             Some("aborted") => return Err(TailFault::RolledBack(fault(lost))),
-            // Too long ago for the server to know.
-            Some("") => return Err(TailFault::Unknown),
+            // Committed, or too long ago for the server to know.
+            Some("committed" | "") => {
+                let Some(event) = event else {
+                    return Err(TailFault::Unknown);
+                };
+                match is_there(connection, event) {
+                    // The watcher finds out what it told.
+                    Some(true) => return Ok(None),
+                    Some(false) => return Err(TailFault::RolledBack(fault(lost))),
+                    None => {}
+                }
+            }
             // It is not over, or nobody answers.
             _ => {}
         }
@@ -155,6 +172,21 @@ fn status(connection: &Connection, xid: i64) -> Option<String> {
         },
     );
     asked.ok().and(status)
+}
+
+/// Whether this very event is in the feed. `None` if nobody answers.
+fn is_there(connection: &Connection, event: &FeedEvent) -> Option<bool> {
+    let fresh = Connection::open(&connection.server, Access::Write).ok()?;
+    let mut found = false;
+    let asked = fresh.query(
+        "SELECT 1 FROM feed WHERE key = ?1 AND keyversion = ?2 AND id = ?3",
+        &[&event.key, &event.keyversion, &event.id],
+        |_| {
+            found = true;
+            Ok(false)
+        },
+    );
+    asked.ok().map(|()| found)
 }
 
 fn event_columns(events: &[FeedEvent]) -> Vec<Arg<'_>> {
