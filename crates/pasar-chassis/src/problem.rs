@@ -192,6 +192,8 @@ impl From<Fault> for Problem {
                 tracing::warn!(fault = %Chain(&fault), "a request met no database");
                 Self::new(ProblemType::Unavailable).retry_after(RECOVERY)
             }
+            Fault::ZeroCharacter => Self::new(ProblemType::ValidationFailed)
+                .detail("a text holds the character U+0000; leave it out"),
             Fault::Constraint(_) | Fault::Database(_) | Fault::Corrupt(_) | Fault::Bug(_) => {
                 tracing::error!(fault = %Chain(&fault), "a request failed");
                 Self::new(ProblemType::Internal)
@@ -259,6 +261,7 @@ mod tests {
             (overloaded, 503, "/problems/overloaded"),
             (Fault::Unknown, 503, "/problems/outcome-unknown"),
             (Fault::Closed, 503, "/problems/unavailable"),
+            (Fault::ZeroCharacter, 422, "/problems/validation-failed"),
             (
                 Fault::Corrupt("row 7".to_owned()),
                 500,

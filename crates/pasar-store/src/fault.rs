@@ -31,6 +31,9 @@ pub enum Fault {
     /// Another service does not answer.
     #[error("cannot reach {0}")]
     Unreachable(String),
+    /// A text holds U+0000, which this database cannot store.
+    #[error("a text with a zero character cannot be stored")]
+    ZeroCharacter,
     /// A state that the code says cannot occur.
     #[error("defect: {0}")]
     Bug(String),
@@ -52,7 +55,11 @@ impl Fault {
             | Self::Database(_)
             | Self::Closed
             | Self::Unreachable(_) => true,
-            Self::Constraint(_) | Self::Corrupt(_) | Self::LeaseLost(_) | Self::Bug(_) => false,
+            Self::Constraint(_)
+            | Self::Corrupt(_)
+            | Self::LeaseLost(_)
+            | Self::ZeroCharacter
+            | Self::Bug(_) => false,
         }
     }
 }

@@ -250,9 +250,7 @@ impl Connection {
             .iter()
             .any(|arg| matches!(arg, Arg::One(Value::Text(text)) if text.contains('\0')));
         if has_zero {
-            return Err(Fault::Bug(
-                "a text with a zero character cannot be stored".to_owned(),
-            ));
+            return Err(Fault::ZeroCharacter);
         }
         self.with(|session| session.run(sql, &args, None))
     }
