@@ -1,10 +1,13 @@
 //! A service's database: opening it, writing through its lanes, reading snapshots of it.
 
+mod due;
+mod follow;
+
 use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use pasar_contracts::event::Service;
-use pasar_types::{id::EpochId, time::Timestamp};
+use pasar_types::id::EpochId;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -12,11 +15,9 @@ use crate::{
     checkpoint::Checkpointer,
     clock::Clock,
     context::{Announcement, Context},
-    effect::{self, Effect},
     engine::{self, Access, Connection},
     fault::Fault,
     feed::{self, FeedEvent},
-    follower::{self, Batch, Position, React, Taken},
     group::{Surroundings, Writer},
     ids::Ids,
     lane::{Answer, Class, Command, LaneKey, RETRY_AFTER},
@@ -24,7 +25,6 @@ use crate::{
     migration,
     published::Published,
     readers::{ReadThreads, Readers},
-    timer::{self, Timer},
     tx::Tx,
     watcher::Watcher,
 };
@@ -345,89 +345,6 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Arc<FeedEvent>>, Fault> {
         self.read_now(|tx| feed::of_key(tx, key, after_version, limit))
-    }
-
-    /// How far a lane has followed a publisher; begins at the start of its feed.
-    pub fn position(&self, publisher: Service, epoch: EpochId, lane: u32) -> Answer<Position> {
-        let cause = self.own_cause();
-        self.submit(lane, Class::Internal, cause, 1, move |context| {
-            follower::start(context, publisher, lane, Position { epoch, sequence: 0 })?;
-            follower::position(context, publisher, lane)?
-                .ok_or_else(|| Fault::Bug("a position vanished".to_owned()))
-        })
-    }
-
-    /// The place up to which all lanes have followed a publisher, whoever followed; `None` before anybody did.
-    pub async fn stored_position(&self, publisher: Service) -> Result<Option<i64>, Fault> {
-        let lanes = self.lanes();
-        self.read(move |tx| follower::stored(tx, publisher, lanes))
-            .await
-    }
-
-    /// Takes a stretch of a foreign feed in one command. A batch that faults is run again with care, so
-    /// that only the key of the event at fault is parked.
-    pub fn react(&self, batch: Batch, reactions: Arc<dyn React>) -> Answer<Taken> {
-        let cause = self.own_cause();
-        let weight = batch.events.len().max(1);
-        let mut careful = false;
-        self.submit(batch.lane, Class::Internal, cause, weight, move |context| {
-            follower::take(context, &batch, &*reactions, careful).map_err(|fault| {
-                if careful {
-                    return fault;
-                }
-                careful = true;
-                Fault::Conflict("an event of the batch cannot be taken")
-            })
-        })
-    }
-
-    /// Tries the parked events of a publisher again; answers how many were taken and how many are left.
-    pub fn retry_parked(
-        &self,
-        publisher: Service,
-        lane: u32,
-        reactions: Arc<dyn React>,
-    ) -> Answer<(usize, usize)> {
-        let cause = self.own_cause();
-        self.submit(lane, Class::Internal, cause, 1, move |context| {
-            follower::retry_parked(context, publisher, lane, &*reactions)
-        })
-    }
-
-    pub fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<Timer>, Fault> {
-        self.read_now(|tx| timer::due(tx, now, limit))
-    }
-
-    /// When the next timer is due. From here on [`Store::timers_changed`] tells of earlier ones only.
-    pub fn next_timer_due(&self) -> Result<Option<Timestamp>, Fault> {
-        let never = Timestamp::from_micros(i64::MAX);
-        self.0.published.arm(|_| never);
-        let next = self.read_now(timer::next_due)?;
-        self.0
-            .published
-            .arm(|earliest| earliest.min(next.unwrap_or(never)));
-        Ok(next)
-    }
-
-    /// Changes when a commit set a timer that is due before all that were known.
-    #[must_use]
-    pub fn timers_changed(&self) -> watch::Receiver<Timestamp> {
-        self.0.published.earliest_timer.subscribe()
-    }
-
-    /// Effects with greater ids, oldest first.
-    pub fn effects_after(&self, id: i64, limit: usize) -> Result<Vec<Effect>, Fault> {
-        self.read_now(|tx| effect::after(tx, id, limit))
-    }
-
-    pub fn effect(&self, id: i64) -> Result<Option<Effect>, Fault> {
-        self.read_now(|tx| effect::one(tx, id))
-    }
-
-    /// Changes whenever a commit enqueued effects.
-    #[must_use]
-    pub fn effects_changed(&self) -> watch::Receiver<u64> {
-        self.0.published.effects.subscribe()
     }
 
     /// Changes whenever another process committed something to this database. Never where it is not shared.

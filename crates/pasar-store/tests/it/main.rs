@@ -12,3 +12,4 @@ mod leases;
 mod races;
 mod server;
 mod timers_effects;
+mod wires;

@@ -2,8 +2,6 @@
 //! lost, transactions in each other's way.
 
 use std::{
-    io::{Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Barrier,
         atomic::{AtomicU32, Ordering},
@@ -26,6 +24,7 @@ use pasar_types::id::FlowId;
 use crate::{
     bench_db::{Bench, cause, count, options, submit, submit_in},
     fresh::Fresh,
+    wires::{Cut, Gate, cut_wire},
 };
 
 /// How long is waited for what happens within milliseconds.
@@ -337,57 +336,6 @@ fn a_database_that_is_not_there_is_refused_with_what_to_run() {
     );
 }
 
-/// What becomes of the first COMMIT that is sent through a wire.
-#[derive(Clone, Copy, PartialEq)]
-enum Cut {
-    /// It never arrives.
-    Before,
-    /// It arrives, and its answer does not.
-    After,
-}
-
-/// A way to the server on which the first commit is cut. Its port.
-fn cut_wire(to: u16, cut: Cut) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let is_cut = Arc::new(AtomicU32::new(0));
-    thread::spawn(move || {
-        while let Ok((near, _)) = listener.accept() {
-            let far = TcpStream::connect(("127.0.0.1", to)).unwrap();
-            let (back_from, back_to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
-            let silent = Arc::new(AtomicU32::new(0));
-            let (hush, is_cut) = (Arc::clone(&silent), Arc::clone(&is_cut));
-            thread::spawn(move || {
-                forward(back_from, back_to, |_| silent.load(Ordering::SeqCst) == 0);
-            });
-            thread::spawn(move || {
-                forward(near, far, |bytes| {
-                    let commits = bytes.windows(7).any(|window| window == b"COMMIT\0")
-                        && bytes.windows(9).any(|window| window == b"feed_head");
-                    if !commits || is_cut.fetch_add(1, Ordering::SeqCst) > 0 {
-                        return true;
-                    }
-                    hush.store(1, Ordering::SeqCst);
-                    cut == Cut::After
-                });
-            });
-        }
-    });
-    port
-}
-
-/// Carries bytes until it is told not to, or an end closes; then both are closed.
-fn forward(mut from: TcpStream, mut to: TcpStream, mut carries: impl FnMut(&[u8]) -> bool) {
-    let mut bytes = [0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut bytes) {
-        if !carries(&bytes[..count]) || to.write_all(&bytes[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
-}
-
 fn a_cut_commit_is_settled(cut: Cut, runs: u32) {
     let Some(url) = crate::fresh::url() else {
         return;
@@ -460,45 +408,6 @@ fn an_instance_that_stands_still_in_a_lane_is_overtaken_and_begins_again() {
     go_on.send(()).unwrap();
     assert_eq!(still.wait().unwrap(), 11);
     assert_eq!((runs.load(Ordering::SeqCst), bench.counter("a")), (2, 11));
-}
-
-/// A way to the server that can be closed.
-struct Gate {
-    port: u16,
-    open: Arc<AtomicU32>,
-    connections: Arc<std::sync::Mutex<Vec<TcpStream>>>,
-}
-
-impl Gate {
-    fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let gate = Self {
-            port: listener.local_addr().unwrap().port(),
-            open: Arc::new(AtomicU32::new(1)),
-            connections: Arc::default(),
-        };
-        let (open, connections) = (Arc::clone(&gate.open), Arc::clone(&gate.connections));
-        thread::spawn(move || {
-            while let Ok((near, _)) = listener.accept() {
-                if open.load(Ordering::SeqCst) == 0 {
-                    continue;
-                }
-                let far = TcpStream::connect(("127.0.0.1", port)).unwrap();
-                let (from, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
-                connections.lock().unwrap().push(near.try_clone().unwrap());
-                thread::spawn(move || forward(from, to, |_| true));
-                thread::spawn(move || forward(near, far, |_| true));
-            }
-        });
-        gate
-    }
-
-    fn close(&self) {
-        self.open.store(0, Ordering::SeqCst);
-        for connection in self.connections.lock().unwrap().drain(..) {
-            let _ = connection.shutdown(Shutdown::Both);
-        }
-    }
 }
 
 #[test]
