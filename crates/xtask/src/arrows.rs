@@ -150,7 +150,8 @@ fn violations(crates: &BTreeSet<String>, arrows: &[Arrow]) -> Vec<String> {
         } else if crates.contains(&arrow.to) {
             known.contains(&arrow.to.as_str())
         } else if arrow.development && arrow.to == "rusqlite" {
-            arrow.from == "pasar" || arrow.from == "pasar-store"
+            // The chassis' tests of feeds rewind a database behind its store's back, as a restore does.
+            ["pasar", "pasar-chassis", "pasar-store"].contains(&arrow.from.as_str())
         } else {
             KEPT_WITHIN
                 .iter()

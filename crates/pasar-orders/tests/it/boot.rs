@@ -86,7 +86,8 @@ async fn a_service_does_not_start_without_what_it_follows_or_with_a_nonsensical_
     let started = pasar_orders::start(&host.host, store.clone(), &none, config.clone()).await;
     assert_eq!(
         started.err().unwrap().to_string(),
-        "orders follows inventory, which does not run in this process"
+        "orders follows inventory, which does not run in this process; say where it does: \
+         [services.inventory] urls = [\"http://..\"]"
     );
     let config = pasar_orders::config::Config {
         deadline_s: 0,
