@@ -20,7 +20,7 @@ use pasar_contracts::{api::users::Role, problem::ProblemType};
 use pasar_feed::{follow::Follow, follower::Follower, tail::Tail};
 use pasar_store::{lane::LaneKey, store::Store};
 use pasar_types::id::{LocationId, OrderId};
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Required};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
@@ -62,7 +62,7 @@ pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
         "Orders: placed, watched, made, called and collected.",
     );
     let calls = grpc::routes(&api);
-    let (rest, document) = OpenApiRouter::with_openapi(base)
+    let (rest, mut document) = OpenApiRouter::with_openapi(base)
         .merge(place::routes())
         .merge(list::routes())
         .merge(read::routes())
@@ -72,6 +72,13 @@ pub(crate) fn routes(api: Arc<Api>) -> (Router, OpenApi) {
         .merge(board::routes())
         .with_state(api)
         .split_for_parts();
+    // All of its fields are, and so is the body: an empty one is read as `{}`.
+    if let Some(cancel) = document.paths.paths.get_mut("/v1/orders/{id}/cancel")
+        && let Some(post) = &mut cancel.post
+        && let Some(body) = &mut post.request_body
+    {
+        body.required = Some(Required::False);
+    }
     (rest.merge(calls), document)
 }
 
