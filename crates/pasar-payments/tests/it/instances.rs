@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pasar_contracts::api::payments::{Operation, PaymentState};
+use pasar_contracts::api::payments::{Operation, PaymentDetail, PaymentState};
 use pasar_testkit::probe::soon;
 use tokio::sync::Semaphore;
 
@@ -36,11 +36,23 @@ async fn what_a_stopped_instance_learned_stands_and_the_other_one_goes_on() {
     let order = order(1);
     let ([_first, second], [stale, fresh]) = both_ask(order).await;
     stale.add_permits(1);
-    second
-        .when(order, "authorised", |payment| {
-            payment.payment.state == PaymentState::Authorized
-        })
-        .await;
+    // The clock stands still meanwhile: the second must not run out of patience and look the payment up.
+    let authorised = async {
+        let shown = format!("/v1/payments/{}", order.payment);
+        while second
+            .get(&shown)
+            .await
+            .json::<PaymentDetail>()
+            .payment
+            .state
+            != PaymentState::Authorized
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("authorised", authorised).await;
+    let in_flight = second.store.effects_after(0, 10).unwrap();
+    assert_eq!(in_flight.len(), 1, "the effect ends by whoever is on duty");
     fresh.add_permits(1);
     second.reach(order, PaymentState::Authorized).await;
     second.secure(order);
