@@ -15,6 +15,15 @@ use serde_json::Value;
 /// What every build of the tests enables, so that there is one such build and no more.
 pub(crate) const TEST_FEATURES: [&str; 2] = ["--features", "pasar/crash-points"];
 
+/// How the variables begin that a cargo sets for the program it runs.
+const OF_THE_OUTER_CARGO: [&str; 5] = [
+    "CARGO_BIN_NAME",
+    "CARGO_CRATE_NAME",
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "CARGO_PRIMARY_PACKAGE",
+];
+
 pub(crate) struct Workspace {
     root: PathBuf,
 }
@@ -63,10 +72,17 @@ impl Workspace {
         if in_ci() {
             command.arg("--locked");
         }
-        // A build must not depend on which variables the outer cargo happened to set.
-        command
-            .env_remove("CARGO_MANIFEST_DIR")
-            .env_remove("CARGO_MANIFEST_PATH");
+        // What `cargo run` told this program of itself would be news to build scripts that ask for it (ring's does), and
+        // everything above them would be built again, there and back.
+        for (name, _) in env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if OF_THE_OUTER_CARGO
+                .iter()
+                .any(|prefix| name_text.starts_with(prefix))
+            {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 
