@@ -5,10 +5,12 @@ mod live;
 mod load;
 mod metrics;
 mod orders;
+mod own;
 mod process;
 mod relay;
 mod report;
 mod requests;
+mod shape;
 mod store;
 mod system;
 

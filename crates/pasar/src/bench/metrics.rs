@@ -1,5 +1,7 @@
 //! What the stores of the measured system counted, from its `/metrics` (Prometheus text format 0.0.4).
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
 
 use super::http::Connection;
@@ -11,6 +13,14 @@ pub(super) struct Counted {
     pub(super) commits: f64,
     pub(super) commands: f64,
     pub(super) events: f64,
+}
+
+impl AddAssign for Counted {
+    fn add_assign(&mut self, other: Self) {
+        self.commits += other.commits;
+        self.commands += other.commands;
+        self.events += other.events;
+    }
 }
 
 impl Counted {

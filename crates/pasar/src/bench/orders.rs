@@ -1,4 +1,4 @@
-//! `pasar bench orders`: a system of its own in a child process, loaded over HTTP, once for each delay of
+//! `pasar bench orders`: a system of its own in child processes, loaded over HTTP, once for each delay of
 //! the sandbox provider.
 
 use std::time::Duration;
@@ -6,11 +6,10 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::{
-    http::Connection,
     load::{Ask, Generator, Offer, Tally},
-    metrics::Counted,
     process,
     report::{Phase, Report, Run, Spent},
+    shape::Shape,
     system::System,
 };
 use crate::progress;
@@ -48,6 +47,8 @@ pub(crate) struct Args {
     /// Connections that an open-loop phase may have at most
     #[arg(long, default_value_t = 1000)]
     connections: usize,
+    #[command(flatten)]
+    pub(super) shape: Shape,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -58,6 +59,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         args.rate > 0 && args.connections > 0,
         "--rate and --connections are above 0"
     );
+    args.shape.check()?;
     let delays = if args.url.is_some() {
         vec![0]
     } else {
@@ -80,9 +82,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 async fn measure(args: &Args, system: &System, delay_ms: u64) -> anyhow::Result<Run> {
     let span = Duration::from_secs(args.seconds);
     tokio::time::sleep(STILL).await;
-    let idle_kib = system.pid.and_then(process::resident_kib);
+    let idle_kib = system.sum(process::resident_kib);
     let mut bench = Bench {
         system,
+        shape: &args.shape,
         generator: Generator::new(system.address, system.requests(args).await?),
     };
     let warm_up = Offer::Closed {
@@ -111,15 +114,16 @@ async fn measure(args: &Args, system: &System, delay_ms: u64) -> anyhow::Result<
         .await?;
     Ok(Run {
         sandbox_delay_ms: delay_ms,
-        ready_ms: system.ready.map(|ready| ready.as_millis()),
+        ready_ms: system.ready().map(|ready| ready.as_millis()),
         idle_kib,
-        peak_kib: system.pid.and_then(process::peak_resident_kib),
+        peak_kib: system.sum(process::peak_resident_kib),
         phases: vec![capacity, steady, overload, after],
     })
 }
 
 struct Bench<'s> {
     system: &'s System,
+    shape: &'s Shape,
     generator: Generator,
 }
 
@@ -158,14 +162,11 @@ impl Bench<'_> {
     }
 
     async fn spent(&self) -> Spent {
-        let mut counted = None;
-        if let Ok(mut connection) = Connection::open(self.system.address).await {
-            counted = Counted::read(&mut connection, &self.system.host).await;
-        }
         Spent {
-            system: self.system.pid.and_then(process::cpu),
+            system: self.system.cpu(),
+            database: self.shape.database_cpu(),
             generator: process::cpu(std::process::id()),
-            counted,
+            counted: self.system.counted().await,
         }
     }
 }

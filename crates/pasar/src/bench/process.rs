@@ -10,6 +10,15 @@ pub(super) fn cpu(pid: u32) -> Option<Duration> {
     cpu_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// Of a process and those that it started and that run still, such as PostgreSQL's.
+pub(super) fn cpu_with_children(pid: u32) -> Option<Duration> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let children = children
+        .split_whitespace()
+        .filter_map(|child| cpu(child.parse().ok()?));
+    Some(cpu(pid)? + children.sum::<Duration>())
+}
+
 /// Resident memory now, in KiB.
 pub(super) fn resident_kib(pid: u32) -> Option<u64> {
     status(pid, "VmRSS:")

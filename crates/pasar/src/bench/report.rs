@@ -45,6 +45,8 @@ pub(super) struct Phase {
     placed_to_settled: Option<Spread>,
     intended_to_settled: Option<Spread>,
     system_cpu_us_per_order: Option<u128>,
+    /// Of PostgreSQL, which is no part of the system's.
+    database_cpu_us_per_order: Option<u128>,
     generator_cpu_us_per_order: Option<u128>,
     /// What the stores did for one order.
     store_per_order: Option<Counted>,
@@ -56,6 +58,7 @@ pub(super) struct Phase {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     pub(super) system: Option<Duration>,
+    pub(super) database: Option<Duration>,
     pub(super) generator: Option<Duration>,
     pub(super) counted: Option<Counted>,
 }
@@ -114,6 +117,7 @@ impl Phase {
             placed_to_settled: tally.settling.spread(),
             intended_to_settled: tally.whole.spread(),
             system_cpu_us_per_order: None,
+            database_cpu_us_per_order: None,
             generator_cpu_us_per_order: None,
             store_per_order: None,
             example_of_refused: tally.example.clone(),
@@ -126,6 +130,7 @@ impl Phase {
             Some(after?.saturating_sub(before?).as_micros() / u128::from(settled.max(1)))
         };
         self.system_cpu_us_per_order = per_order(before.system, after.system);
+        self.database_cpu_us_per_order = per_order(before.database, after.database);
         self.generator_cpu_us_per_order = per_order(before.generator, after.generator);
         let counted = after.counted.zip(before.counted);
         self.store_per_order = counted.map(|(after, before)| after.since(before).per(settled));
@@ -142,7 +147,7 @@ fn table(phases: &[Phase]) -> Table {
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     let names = phases.iter().map(|phase| phase.name.to_owned());
     table.set_header(iter::once(String::new()).chain(names));
-    let rows: [(&str, Figure); 14] = [
+    let rows: [(&str, Figure); 15] = [
         ("offered", |phase| phase.offer.clone()),
         ("settled/s", |phase| format!("{:.0}", phase.goodput_per_s)),
         ("confirmed", |phase| phase.confirmed.to_string()),
@@ -166,6 +171,9 @@ fn table(phases: &[Phase]) -> Table {
         }),
         ("CPU µs an order, system", |phase| {
             number(phase.system_cpu_us_per_order)
+        }),
+        ("CPU µs an order, database", |phase| {
+            number(phase.database_cpu_us_per_order)
         }),
         ("CPU µs an order, generator", |phase| {
             number(phase.generator_cpu_us_per_order)

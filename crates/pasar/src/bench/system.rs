@@ -1,49 +1,31 @@
 //! The system that is measured: one of its own in a child process, or one that runs already.
 
 use std::{
-    env,
     net::{SocketAddr, ToSocketAddrs as _},
-    process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context as _, bail};
-use pasar_chassis::{host::Host, keyring::Keyring};
-use pasar_contracts::api::{
-    inventory::{ImportInput, ImportRow, Imported, IntakeInput},
-    users::{RateLimit, Role},
-};
+use anyhow::Context as _;
+use pasar_contracts::api::inventory::{ImportInput, ImportRow, Imported, IntakeInput};
 use pasar_store::ids::{Ids as _, SystemIds};
 use pasar_types::{
     money::{Money, TaxRate},
     quantity::{MAX_QUANTITY, Quantity},
     sku::Sku,
 };
-use pasar_users::operator::{self, MachineKey};
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-    time::timeout,
-};
 
-use super::{orders::Args, requests::Requests};
+use super::{
+    http::Connection, metrics::Counted, orders::Args, own::Own, process, requests::Requests,
+};
 use crate::{
     client::{Call, Client, Waits},
     locations, progress,
 };
 
-/// What a start may take before the bench gives up.
-const LONGEST_START: Duration = Duration::from_secs(30);
-
 pub(super) struct System {
     pub(super) address: SocketAddr,
     pub(super) host: String,
-    /// Only of a process of our own.
-    pub(super) pid: Option<u32>,
-    /// From starting the process to its first line, which says that it is ready.
-    pub(super) ready: Option<Duration>,
     /// Those who order.
     customers: Vec<String>,
     staff: String,
@@ -51,18 +33,46 @@ pub(super) struct System {
     own: Option<Own>,
 }
 
-/// Killed and deleted when dropped.
-struct Own {
-    child: Child,
-    _data: TempDir,
-}
-
 impl System {
     pub(super) async fn start(args: &Args, delay_ms: u64) -> anyhow::Result<Self> {
-        match (&args.url, &args.key) {
-            (Some(url), Some(key)) => Self::running(url, key),
-            _ => Self::own(args, delay_ms).await,
+        if let (Some(url), Some(key)) = (&args.url, &args.key) {
+            return Self::running(url, key);
         }
+        let delay = ("PASAR_PAYMENTS__SANDBOX__DELAY_MS", delay_ms.to_string());
+        let own = Own::start(&args.shape, args.customers, &[delay]).await?;
+        let system = Self::running(&own.url, &own.staff)?;
+        Ok(Self {
+            customers: own.customers.clone(),
+            own: Some(own),
+            ..system
+        })
+    }
+
+    /// From starting the first process until all were ready.
+    pub(super) fn ready(&self) -> Option<Duration> {
+        Some(self.own.as_ref()?.ready)
+    }
+
+    /// Over the processes of a system of our own; `None` if one does not tell.
+    pub(super) fn sum<T: std::iter::Sum>(&self, figure: fn(u32) -> Option<T>) -> Option<T> {
+        let pids = self.own.as_ref()?.pids();
+        pids.into_iter().map(figure).sum()
+    }
+
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        self.sum(process::cpu)
+    }
+
+    /// What the stores counted, in all processes.
+    pub(super) async fn counted(&self) -> Option<Counted> {
+        let told = self.own.as_ref().map(|own| own.metrics_at.as_slice());
+        let told = told.filter(|told| !told.is_empty());
+        let mut counted = Counted::default();
+        for address in told.unwrap_or(&[self.address]) {
+            let mut connection = Connection::open(*address).await.ok()?;
+            counted += Counted::read(&mut connection, &self.host).await?;
+        }
+        Some(counted)
     }
 
     /// Makes the products, and answers how to order them.
@@ -80,7 +90,7 @@ impl System {
 
     pub(super) async fn stop(mut self) {
         if let Some(own) = &mut self.own {
-            let _ = own.child.kill().await;
+            own.stop().await;
         }
     }
 
@@ -97,70 +107,12 @@ impl System {
                 .next()
                 .with_context(|| format!("{host} has no address"))?,
             host,
-            pid: None,
-            ready: None,
             customers: vec![key.to_owned()],
             staff: key.to_owned(),
             url: url.trim_end_matches('/').to_owned(),
             own: None,
         })
     }
-
-    async fn own(args: &Args, delay_ms: u64) -> anyhow::Result<Self> {
-        let data = tempfile::tempdir().context("cannot make a data folder for the bench")?;
-        let (customers, staff) = seed(&data, args.customers).await?;
-        let begun = Instant::now();
-        let mut child = Command::new(env::current_exe()?)
-            .args(["up", "--bind", "127.0.0.1:0", "--data"])
-            .arg(data.path())
-            .env("PASAR_PAYMENTS__SANDBOX__DELAY_MS", delay_ms.to_string())
-            .env("PASAR_LOG__FILTER", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start a system of its own")?;
-        let output = child.stdout.take().context("the system has no output")?;
-        let mut lines = BufReader::new(output).lines();
-        let first = timeout(LONGEST_START, lines.next_line()).await;
-        let ready = begun.elapsed();
-        let Ok(Ok(Some(line))) = first else {
-            bail!("the system did not start; see what it wrote above");
-        };
-        // What else it says is not read, but must not block it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let url = line
-            .split_whitespace()
-            .last()
-            .unwrap_or_default()
-            .to_owned();
-        let system = Self::running(&url, &staff)?;
-        Ok(Self {
-            pid: child.id(),
-            ready: Some(ready),
-            customers,
-            own: Some(Own { child, _data: data }),
-            ..system
-        })
-    }
-}
-
-/// Customers and a member of staff, written before the system starts.
-async fn seed(data: &TempDir, customers: u16) -> anyhow::Result<(Vec<String>, String)> {
-    let keyring = Keyring::open(data.path(), None, &SystemIds::default())?;
-    let host = Host::system(data.path(), keyring, "");
-    let users = pasar_users::open(&host)?;
-    let seeded = operator::seed_users(&users, customers.into()).await?;
-    let staff = MachineKey {
-        machine: "bench staff",
-        roles: &[Role::Staff],
-        scopes: &[],
-        rate_limit: Some(RateLimit::Unlimited),
-        api_key: None,
-    };
-    let staff = operator::provision_key(&users, staff).await?;
-    users.close();
-    Ok((seeded.into_iter().map(|user| user.api_key).collect(), staff))
 }
 
 async fn stock_up(client: &Client, products: u16, run: &str) -> anyhow::Result<Vec<String>> {
