@@ -1,5 +1,6 @@
 //! `pasar bench`: what this build does on this machine, measured, with the load generator's own cost apart.
 
+mod gateway;
 mod http;
 mod live;
 mod load;
@@ -20,6 +21,8 @@ use std::process::ExitCode;
 pub(crate) enum Bench {
     /// Orders over HTTP: capacity, latency at a fixed rate, goodput at twice the capacity
     Orders(orders::Args),
+    /// The gateway as a process of its own in front of a service, beside another proxy
+    Gateway(gateway::Args),
     /// The relay: messages one by one and as lines, deliveries, and what idle subscriptions cost
     Relay(relay::Args),
     /// Live streams: memory of idle ones, deliveries to many subscribers
@@ -31,6 +34,11 @@ pub(crate) enum Bench {
 pub(crate) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Orders(args) => orders::run(args).await?,
+        Bench::Gateway(args) => {
+            tokio::task::LocalSet::new()
+                .run_until(gateway::run(args))
+                .await?;
+        }
         Bench::Relay(args) => {
             tokio::task::LocalSet::new()
                 .run_until(relay::run(args))

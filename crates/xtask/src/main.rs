@@ -14,7 +14,9 @@ mod crash;
 mod deploy;
 mod engine;
 mod fan_out;
+mod gateway;
 mod nchan;
+mod nginx;
 mod outages;
 mod planted;
 mod python;
@@ -57,6 +59,8 @@ enum Chore {
     FanOut(fan_out::Options),
     /// Plant known bugs in a scratch copy and show that the tests catch them
     Planted(planted::Options),
+    /// Measure the gateway beside nginx, in front of the same service
+    Gateway(gateway::Options),
     /// Measure live streams beside nginx with nchan
     Nchan(nchan::Options),
     /// Check the files of deploy/ and the release workflow
@@ -81,6 +85,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Outages(options) => outages::run(&workspace, &options)?,
         Chore::FanOut(options) => fan_out::run(&workspace, &options)?,
         Chore::Planted(options) => planted::run(&workspace, &options)?,
+        Chore::Gateway(options) => gateway::run(&workspace, &options)?,
         Chore::Nchan(options) => nchan::run(&workspace, &options)?,
         Chore::Deploy => deploy::run(&workspace)?,
         Chore::Api => api::run(&workspace)?,

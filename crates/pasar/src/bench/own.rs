@@ -59,20 +59,7 @@ impl Own {
         let config = shape.write_config(data.path(), &planned)?;
         let (customers, staff) = seed(data.path(), &config, customers).await?;
         let begun = Instant::now();
-        let program = |args: &[&str]| {
-            let mut command = Command::new(env::current_exe()?);
-            command.arg("up").args(args).arg("--data").arg(data.path());
-            command
-                .arg("--config")
-                .arg(&config)
-                .env("PASAR_LOG__FILTER", "warn")
-                .stdin(Stdio::null())
-                .kill_on_drop(true);
-            for (name, value) in more {
-                command.env(name, value);
-            }
-            anyhow::Ok(command)
-        };
+        let program = |args: &[&str]| program(data.path(), &config, more, args);
         let (children, metrics_at, url) = if shape.apart {
             let children = start_all(&planned, program).await?;
             let metrics_at: Vec<_> = planned.iter().map(|of| of.address).collect();
@@ -104,6 +91,30 @@ impl Own {
     }
 }
 
+/// `pasar up` of this program, which ends with what it is held by.
+pub(super) fn program(
+    data: &Path,
+    config: &Path,
+    more: &[(&str, String)],
+    args: &[&str],
+) -> anyhow::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .arg("up")
+        .args(args)
+        .arg("--data")
+        .arg(data)
+        .arg("--config")
+        .arg(config)
+        .env("PASAR_LOG__FILTER", "warn")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    for (name, value) in more {
+        command.env(name, value);
+    }
+    Ok(command)
+}
+
 /// Everything in one process; its first line says where it is.
 async fn start_one(mut command: Command) -> anyhow::Result<(Child, String)> {
     let mut child = command
@@ -122,7 +133,7 @@ async fn start_one(mut command: Command) -> anyhow::Result<(Child, String)> {
 }
 
 /// A process for each instance, the gateway once all others are ready.
-async fn start_all(
+pub(super) async fn start_all(
     planned: &[Planned],
     program: impl Fn(&[&str]) -> anyhow::Result<Command>,
 ) -> anyhow::Result<Vec<Child>> {

@@ -1,9 +1,10 @@
 //! What is measured: everything in one process, or a process for each service, on SQLite or PostgreSQL.
 
 use std::{
-    fs,
+    fs, iter,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -53,55 +54,69 @@ impl Shape {
     }
 
     /// Processor time of the database's processes so far, if it is known which they are.
-    pub(super) fn database_cpu(&self) -> Option<std::time::Duration> {
+    pub(super) fn database_cpu(&self) -> Option<Duration> {
         self.database_pid.and_then(process::cpu_with_children)
     }
 
-    /// The processes of services, each with a port nobody has; the gateway comes last.
+    /// The processes of services, and the gateway's, which comes last.
     pub(super) fn plan(&self) -> anyhow::Result<Vec<Planned>> {
         let services = SERVICES
             .iter()
-            .flat_map(|service| std::iter::repeat_n(*service, self.instances.into()));
-        // All are held until all are known, so that none is given twice.
-        let mut held = Vec::new();
-        let mut planned = Vec::new();
-        for service in services.chain([Service::Gateway]) {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-            planned.push(Planned {
-                service,
-                address: listener.local_addr()?,
-            });
-            held.push(listener);
-        }
-        Ok(planned)
+            .flat_map(|service| iter::repeat_n(*service, self.instances.into()));
+        plan(services.chain([Service::Gateway]))
     }
 
     /// Writes what all processes have to know.
     pub(super) fn write_config(&self, data: &Path, planned: &[Planned]) -> anyhow::Result<PathBuf> {
-        let mut text = String::new();
-        if let Some(gateway) = planned.last() {
-            let address = gateway.address;
-            text += &format!(
-                "public_url = \"http://{address}\"\n\n[gateway]\nbind = \"{address}\"\n\n"
-            );
-        }
-        for service in SERVICES {
-            let urls: Vec<_> = planned
-                .iter()
-                .filter(|of| of.service == service)
-                .map(|of| format!("http://{}", of.address))
-                .collect();
-            if !urls.is_empty() {
-                text += &format!("[services.{service}]\nurls = {urls:?}\n\n");
-            }
-        }
+        let mut text = places(planned);
         if let Some(url) = &self.database {
             text += &format!("[database]\nurl = {url:?}\n");
         }
-        let path = data.join(CONFIG);
-        fs::write(&path, text).context("cannot write the configuration of the bench")?;
-        Ok(path)
+        write(data, &text)
     }
+}
+
+/// Processes, each with a port nobody has.
+pub(super) fn plan(services: impl Iterator<Item = Service>) -> anyhow::Result<Vec<Planned>> {
+    // All are held until all are known, so that none is given twice.
+    let mut held = Vec::new();
+    let mut planned = Vec::new();
+    for service in services {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        planned.push(Planned {
+            service,
+            address: listener.local_addr()?,
+        });
+        held.push(listener);
+    }
+    Ok(planned)
+}
+
+/// Where each process is, as the configuration has it.
+pub(super) fn places(planned: &[Planned]) -> String {
+    let mut text = String::new();
+    if let Some(gateway) = planned.last() {
+        let address = gateway.address;
+        text +=
+            &format!("public_url = \"http://{address}\"\n\n[gateway]\nbind = \"{address}\"\n\n");
+    }
+    for service in SERVICES {
+        let urls: Vec<_> = planned
+            .iter()
+            .filter(|of| of.service == service)
+            .map(|of| format!("http://{}", of.address))
+            .collect();
+        if !urls.is_empty() {
+            text += &format!("[services.{service}]\nurls = {urls:?}\n\n");
+        }
+    }
+    text
+}
+
+pub(super) fn write(data: &Path, config: &str) -> anyhow::Result<PathBuf> {
+    let path = data.join(CONFIG);
+    fs::write(&path, config).context("cannot write the configuration of the bench")?;
+    Ok(path)
 }
 
 #[cfg(test)]

@@ -1,0 +1,131 @@
+//! The gateway as a process of its own beside nginx, in front of the same service, on the same cores.
+
+use std::{net::SocketAddr, process::Stdio};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use crate::{
+    nginx::{self, Server},
+    workspace::{self, Workspace},
+};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Connections, each with one request under way
+    #[arg(long, default_value_t = 64)]
+    connections: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+    /// How often each is measured, in turn
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+}
+
+const PACKAGE: &str = "nginx";
+const PROGRAM: &str = "usr/sbin/nginx";
+/// The one token that nginx accepts: as long as Pasar's are.
+const TOKEN_BYTES: usize = 400;
+/// What the service answers: an object like an order's, without what could be compressed away.
+const ANSWER_BYTES: usize = 400;
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    workspace::run(&mut workspace.cargo(&["build", "--release", "-p", "pasar"]))?;
+    let folder = workspace.target().join("nginx");
+    let root = nginx::unpack(workspace, &folder, &[PACKAGE], PROGRAM)?;
+    let service = Server::start(&root, &folder, "service", "", service_at)?;
+    let token = "t".repeat(TOKEN_BYTES);
+    let proxy = |address| proxy_at(address, service.address, &token);
+    let proxy = Server::start(&root, &folder, "proxy", "", proxy)?;
+    let mut bench = nginx::limited(&workspace.target().join("release/pasar"));
+    bench.args(["bench", "gateway", "--json"]);
+    for (name, value) in [
+        ("--connections", options.connections),
+        ("--seconds", options.seconds),
+        ("--rounds", options.rounds),
+    ] {
+        bench.arg(name).arg(value.to_string());
+    }
+    let pids: Vec<_> = proxy.pids()?.iter().map(u32::to_string).collect();
+    bench.arg("--service").arg(service.address.to_string());
+    bench.arg("--peer").arg(proxy.address.to_string());
+    bench.arg("--peer-pids").arg(pids.join(","));
+    bench.arg("--peer-token").arg(&token);
+    let output = bench.stderr(Stdio::inherit()).output()?;
+    proxy.stop()?;
+    service.stop()?;
+    ensure!(
+        output.status.success(),
+        "pasar bench gateway ended with {}",
+        output.status
+    );
+    print(&serde_json::from_slice::<Vec<Value>>(&output.stdout)?)
+}
+
+fn service_at(address: SocketAddr) -> String {
+    let body = "x".repeat(ANSWER_BYTES);
+    format!(
+        "  server {{
+    listen {address} backlog=4096;
+    tcp_nodelay on;
+    default_type application/json;
+    location = /v1/echo {{ return 200 '{{\"echo\":\"{body}\"}}'; }}
+  }}"
+    )
+}
+
+/// One token in a table is the least that a check of a token can be; each token has its own rate.
+fn proxy_at(address: SocketAddr, service: SocketAddr, token: &str) -> String {
+    format!(
+        "  map_hash_bucket_size 1024;
+  map $http_authorization $client {{ default \"\"; \"Bearer {token}\" one; }}
+  limit_req_zone $client zone=clients:10m rate=1000000r/s;
+  upstream service {{ server {service}; keepalive 128; keepalive_requests 10000000; }}
+  server {{
+    listen {address} backlog=4096;
+    tcp_nodelay on;
+    location /v1/ {{
+      if ($client = \"\") {{ return 401; }}
+      limit_req zone=clients burst=1000000 nodelay;
+      proxy_http_version 1.1;
+      proxy_set_header Connection \"\";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_pass http://service;
+    }}
+  }}"
+    )
+}
+
+fn print(rows: &[Value]) -> anyhow::Result<()> {
+    let median = |proxy: &str, pointer: &str| -> anyhow::Result<f64> {
+        let mut figures: Vec<_> = rows
+            .iter()
+            .filter(|row| row["proxy"] == proxy)
+            .filter_map(|row| row.pointer(pointer)?.as_f64())
+            .collect();
+        figures.sort_by(f64::total_cmp);
+        let middle = figures.get(figures.len() / 2).copied();
+        middle.with_context(|| format!("{pointer} of {proxy} was not measured"))
+    };
+    println!("\n| | gateway | nginx | ratio |\n|---|---|---|---|");
+    for (what, pointer) in [
+        ("requests/s", "/per_s"),
+        ("CPU of the proxy, \u{b5}s a request", "/proxy_cpu_us"),
+        ("p50, \u{b5}s", "/latency/p50_us"),
+        ("p99, \u{b5}s", "/latency/p99_us"),
+        (
+            "CPU of the generator, \u{b5}s a request",
+            "/generator_cpu_us",
+        ),
+    ] {
+        let (ours, theirs) = (median("pasar", pointer)?, median("peer", pointer)?);
+        println!(
+            "| {what} | {ours:.1} | {theirs:.1} | {:.2} |",
+            ours / theirs
+        );
+    }
+    Ok(())
+}
