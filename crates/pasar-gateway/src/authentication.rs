@@ -13,7 +13,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use http::{HeaderValue, header::WWW_AUTHENTICATE};
 use moka::sync::Cache;
-use pasar_chassis::{host::Host, identity::Identity, problem::Problem};
+use pasar_chassis::{host::Host, identity::Identity, passport::Bearer, problem::Problem};
 use pasar_contracts::{
     api::users::{API_KEY_PREFIX, RateLimit, SessionStatus, VerifiedApiKey},
     event::Service,
@@ -42,6 +42,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub(crate) identity: Identity,
+    /// The same for services in other processes.
+    pub(crate) bearer: Bearer,
     pub(crate) client: Client,
     pub(crate) allowance: Allowance,
     /// On the wall clock: what the token itself says.
@@ -276,6 +278,7 @@ impl Authenticator {
         identity.scopes = scopes;
         identity.unlimited = rate_limit == Some(RateLimit::Unlimited);
         Ok(Ok(Verified {
+            bearer: Bearer::of(&identity),
             identity,
             client: Client::ApiKey(api_key_id),
             allowance: allowance(rate_limit),
@@ -330,6 +333,7 @@ impl Authenticator {
         identity.session = Some(claims.sid);
         identity.expires_at = Some(expires_at);
         Ok(Ok(Verified {
+            bearer: Bearer::of(&identity),
             identity,
             client: Client::User(claims.sub),
             allowance: Allowance::General,

@@ -41,7 +41,7 @@ use crate::{
     server::connection::Connection,
     session_cookie::Step,
     upgrade,
-    upstream::Unanswered,
+    upstream::{Unanswered, Upstream},
 };
 
 /// What is remembered of a request until it is answered.
@@ -185,8 +185,19 @@ impl Gateway {
         };
         exchange.target = Some(Arc::clone(&target));
         let caller = exchange.caller.as_ref();
-        let identity = caller.map_or_else(Identity::anonymous, |caller| caller.identity.clone());
-        parts.extensions.insert(identity);
+        match &target.upstream {
+            Upstream::Local(_) => {
+                let identity = caller.map(|caller| caller.identity.clone());
+                let identity = identity.unwrap_or_else(Identity::anonymous);
+                parts.extensions.insert(identity);
+            }
+            Upstream::Pool(_) => {
+                let bearer = caller.map(|caller| caller.bearer.clone());
+                parts
+                    .extensions
+                    .insert(bearer.unwrap_or_else(|| self.anonymous.clone()));
+            }
+        }
         parts.extensions.insert(ClientAddress(Some(origin.address)));
         parts.extensions.insert(origin);
         let hands_over = HandsOver(connection.hands_over());

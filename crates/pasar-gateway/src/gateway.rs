@@ -5,6 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::HeaderValue;
 use pasar_chassis::{
     host::Host,
+    identity::Identity,
+    passport::Bearer,
     service::{BootError, Running},
     telemetry::Metrics,
 };
@@ -46,6 +48,8 @@ pub struct Gateway {
     /// Browsers are told to come by HTTPS only; sent over HTTPS only.
     pub(crate) transport_security: Option<HeaderValue>,
     pub(crate) authenticator: Arc<Authenticator>,
+    /// Whoever brings no credential, as services in other processes are told.
+    pub(crate) anonymous: Bearer,
     pub(crate) rate_limiter: RateLimiter,
     pub(crate) routes: Arc<Routes>,
     pub(crate) log: AccessLog,
@@ -173,6 +177,7 @@ impl Gateway {
             own_origins: OwnOrigins::new(&host.public_url, &config.cookie_origins),
             transport_security: config.tls.is_some().then_some(HSTS),
             authenticator,
+            anonymous: Bearer::of(&Identity::anonymous()),
             rate_limiter: RateLimiter::new(&config.rate_limits, config.limits.tracked_clients),
             routes,
             log: AccessLog::new(config.access_log_every),

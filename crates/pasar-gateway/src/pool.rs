@@ -29,11 +29,12 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use pasar_chassis::{
+    cause::Arrival,
     grpc,
     handover::HandsOver,
     host::Host,
     identity::{ClientAddress, Identity},
-    passport::{Passport, Passports, REFUSED},
+    passport::{Bearer, Passports, REFUSED},
     problem::Problem,
 };
 use pasar_contracts::problem::ProblemType;
@@ -75,6 +76,13 @@ enum Tried {
     Broken,
     /// The client's own body broke off; the instance is not to blame.
     Unsendable,
+}
+
+/// What the service is told of who asks.
+struct Shown {
+    bearer: Bearer,
+    address: ClientAddress,
+    arrival: Arrival,
 }
 
 /// What of a request is kept so that it can be sent again.
@@ -126,23 +134,7 @@ impl Pool {
     pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response, Problem> {
         self.0.budget.earn();
         let (mut parts, body) = request.into_parts();
-        let passport = Passport {
-            identity: parts
-                .extensions
-                .get()
-                .cloned()
-                .unwrap_or_else(Identity::anonymous),
-            address: parts
-                .extensions
-                .get()
-                .copied()
-                .unwrap_or(ClientAddress(None)),
-            arrival: parts
-                .extensions
-                .get()
-                .cloned()
-                .ok_or_else(|| Problem::defect("a request has no Arrival"))?,
-        };
+        let shown = Shown::of(&parts)?;
         let upgrades = upgrade::is_websocket(&parts.headers);
         if upgrades && parts.extensions.get() != Some(&HandsOver(true)) {
             return Err(Problem::new(ProblemType::InvalidRequest)
@@ -152,15 +144,17 @@ impl Pool {
         fields::to_upstream(&mut parts, upgrades, wants_http2);
         if upgrades {
             let mut request = Request::from_parts(parts, body);
-            self.sign(&mut request, &passport);
+            self.sign(&mut request, &shown);
             return self.tunnel(request).await;
         }
         let (body, kept) = keep(&parts, body).await?;
+        // Extensions say things within this process only, and cannot all be sent twice.
+        parts.extensions.clear();
         let again = kept.map(|body| Again {
-            parts: without_extensions(&parts),
+            parts: parts.clone(),
             body,
         });
-        let mut request = Request::from_parts(without_extensions(&parts), body);
+        let mut request = Request::from_parts(parts, body);
         let mut asked: Vec<usize> = Vec::new();
         let mut tries = 0;
         loop {
@@ -169,7 +163,7 @@ impl Pool {
                 return Err(self.nobody());
             };
             asked.push(index);
-            self.sign(&mut request, &passport);
+            self.sign(&mut request, &shown);
             let tried = if wants_http2 {
                 http2::call(
                     &self.0.tasks,
@@ -273,10 +267,16 @@ impl Pool {
             .any(|(index, instance)| !asked.contains(&index) && instance.state() == State::Up)
     }
 
-    fn sign(&self, request: &mut Request<Body>, passport: &Passport) {
+    fn sign(&self, request: &mut Request<Body>, shown: &Shown) {
         let path = request.uri().path_and_query();
         let path = path.map_or("/", http::uri::PathAndQuery::as_str);
-        let (name, value) = self.0.passports.issue(request.method(), path, passport);
+        let Shown {
+            bearer,
+            address,
+            arrival,
+        } = shown;
+        let passports = &self.0.passports;
+        let (name, value) = passports.issue_to(request.method(), path, bearer, *address, arrival);
         request.headers_mut().insert(name, value);
     }
 
@@ -318,6 +318,25 @@ impl Pool {
     }
 }
 
+impl Shown {
+    /// As the gateway put it into the request, or a service of ours that calls another.
+    fn of(parts: &Parts) -> Result<Self, Problem> {
+        let extensions = &parts.extensions;
+        let bearer = extensions.get::<Bearer>().cloned();
+        let bearer = bearer.unwrap_or_else(|| {
+            let identity = extensions.get::<Identity>();
+            identity.map_or_else(|| Bearer::of(&Identity::anonymous()), Bearer::of)
+        });
+        let address = extensions.get().copied();
+        let arrival = extensions.get().cloned();
+        Ok(Self {
+            bearer,
+            address: address.unwrap_or(ClientAddress(None)),
+            arrival: arrival.ok_or_else(|| Problem::defect("a request has no Arrival"))?,
+        })
+    }
+}
+
 impl Again {
     /// By its method, or because the service remembers what it did for the key.
     fn is_idempotent(&self) -> bool {
@@ -353,13 +372,6 @@ async fn keep(parts: &Parts, body: Body) -> Result<(Body, Option<Bytes>), Proble
 
 fn unsendable() -> Problem {
     Problem::new(ProblemType::InvalidRequest).detail("the body ended before it was whole")
-}
-
-/// Extensions say things within this process only, and cannot all be sent twice.
-fn without_extensions(parts: &Parts) -> Parts {
-    let mut copy = parts.clone();
-    copy.extensions.clear();
-    copy
 }
 
 fn is_temporary(status: StatusCode) -> bool {

@@ -13,7 +13,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderValue, Request, header::HOST};
+use http::{Request, header::HOST};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{
     body::Incoming,
@@ -169,9 +169,7 @@ pub(super) async fn call(
     in_flight: InFlight,
     mut request: Request<Body>,
 ) -> Tried {
-    if let Ok(host) = HeaderValue::from_str(instance.authority.as_str()) {
-        request.headers_mut().insert(HOST, host);
-    }
+    request.headers_mut().insert(HOST, instance.host.clone());
     loop {
         let (mut connection, is_new) = match instance.idle.take() {
             Some(connection) => (connection, false),

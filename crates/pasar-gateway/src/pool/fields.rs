@@ -58,6 +58,10 @@ pub(super) fn from_upstream(mut response: Response<Body>) -> Response<Body> {
 }
 
 fn strip(headers: &mut HeaderMap) {
+    // Most requests have none, and one pass tells.
+    if !headers.keys().any(|name| OF_ONE_CONNECTION.contains(name)) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{StatusCode, Uri, uri::Authority};
+use http::{HeaderValue, StatusCode, Uri, uri::Authority};
 use metrics::Gauge;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
@@ -20,6 +20,8 @@ use crate::config::{Upstreams, millis};
 pub(super) struct Instance {
     url: String,
     pub(super) authority: Authority,
+    /// The authority as a request's Host.
+    pub(super) host: HeaderValue,
     state: AtomicU8,
     in_flight: AtomicUsize,
     /// Failures in a row.
@@ -72,7 +74,9 @@ impl Instance {
             "pasar_gateway_upstream_up",
             "service" => service.to_owned(), "instance" => authority.to_string()
         );
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| expected())?;
         Ok(Self {
+            host,
             url: url.to_owned(),
             authority,
             state: AtomicU8::new(State::Unknown as u8),

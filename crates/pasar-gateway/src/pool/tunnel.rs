@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{body::Body, response::Response};
-use http::{HeaderValue, Request, StatusCode, header::HOST};
+use http::{Request, StatusCode, header::HOST};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use pasar_chassis::handover::{Ended, Socket, TakesOver};
@@ -22,9 +22,7 @@ pub(super) async fn open(
     in_flight: InFlight,
     mut request: Request<Body>,
 ) -> Tried {
-    if let Ok(host) = HeaderValue::from_str(instance.authority.as_str()) {
-        request.headers_mut().insert(HOST, host);
-    }
+    request.headers_mut().insert(HOST, instance.host.clone());
     let Ok(stream) = instance.connect(connect_timeout).await else {
         return Tried::NotBegun(request);
     };

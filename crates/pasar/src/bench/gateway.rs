@@ -11,13 +11,16 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use comfy_table::{Table, presets};
-use pasar_contracts::event::Service;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{process::Child, task::JoinSet};
 
-use super::{http::Connection, own, process, shape};
+use super::{
+    http::Connection,
+    own, process,
+    shape::{self, Shape},
+};
 use crate::{
     latency::{Latencies, Spread, milliseconds},
     progress,
@@ -70,7 +73,7 @@ struct Row {
     generator_cpu_us: Option<f64>,
 }
 
-/// The gateway, and the users service that it asks about tokens. Killed and deleted when dropped.
+/// The gateway, and the services behind it. Killed and deleted when dropped.
 struct Gateway {
     target: Target,
     _children: Vec<Child>,
@@ -113,7 +116,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 impl Gateway {
     async fn start(service: SocketAddr) -> anyhow::Result<Self> {
         let data = tempfile::tempdir().context("cannot make a data folder for the bench")?;
-        let planned = shape::plan([Service::Users, Service::Gateway].into_iter())?;
+        // All services, or the gateway would spend its time looking for those that are not there.
+        let planned = Shape::one_of_each().plan()?;
         let address = planned.last().context("a gateway is planned")?.address;
         let text = shape::places(&planned)
             + &format!(

@@ -45,6 +45,15 @@ const SERVICES: [Service; 5] = [
 const CONFIG: &str = "pasar.toml";
 
 impl Shape {
+    /// A process for each service, on SQLite.
+    pub(super) fn one_of_each() -> Self {
+        Self {
+            apart: true,
+            instances: 1,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.instances == 1 || (self.apart && self.database.is_some()),
@@ -58,12 +67,23 @@ impl Shape {
         self.database_pid.and_then(process::cpu_with_children)
     }
 
-    /// The processes of services, and the gateway's, which comes last.
+    /// The processes of services, each with a port nobody has, and the gateway's, which comes last.
     pub(super) fn plan(&self) -> anyhow::Result<Vec<Planned>> {
         let services = SERVICES
             .iter()
             .flat_map(|service| iter::repeat_n(*service, self.instances.into()));
-        plan(services.chain([Service::Gateway]))
+        // All are held until all are known, so that none is given twice.
+        let mut held = Vec::new();
+        let mut planned = Vec::new();
+        for service in services.chain([Service::Gateway]) {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            planned.push(Planned {
+                service,
+                address: listener.local_addr()?,
+            });
+            held.push(listener);
+        }
+        Ok(planned)
     }
 
     /// Writes what all processes have to know.
@@ -74,22 +94,6 @@ impl Shape {
         }
         write(data, &text)
     }
-}
-
-/// Processes, each with a port nobody has.
-pub(super) fn plan(services: impl Iterator<Item = Service>) -> anyhow::Result<Vec<Planned>> {
-    // All are held until all are known, so that none is given twice.
-    let mut held = Vec::new();
-    let mut planned = Vec::new();
-    for service in services {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        planned.push(Planned {
-            service,
-            address: listener.local_addr()?,
-        });
-        held.push(listener);
-    }
-    Ok(planned)
 }
 
 /// Where each process is, as the configuration has it.
