@@ -1,6 +1,9 @@
 //! The gateway as a process of its own beside nginx, in front of the same service, on the same cores.
 
-use std::{net::SocketAddr, process::Stdio};
+use std::{
+    net::{SocketAddr, TcpListener},
+    process::Stdio,
+};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -37,7 +40,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let root = nginx::unpack(workspace, &folder, &[PACKAGE], PROGRAM)?;
     let service = Server::start(&root, &folder, "service", "", service_at)?;
     let token = "t".repeat(TOKEN_BYTES);
-    let proxy = |address| proxy_at(address, service.address, &token);
+    // Free a moment ago; the bench starts inventory there.
+    let inventory = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let proxy = |address| proxy_at(address, service.address, inventory, &token);
     let proxy = Server::start(&root, &folder, "proxy", "", proxy)?;
     let mut bench = nginx::limited(&workspace.target().join("release/pasar"));
     bench.args(["bench", "gateway", "--json"]);
@@ -50,6 +55,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     }
     let pids: Vec<_> = proxy.pids()?.iter().map(u32::to_string).collect();
     bench.arg("--service").arg(service.address.to_string());
+    bench.arg("--inventory").arg(inventory.to_string());
     bench.arg("--peer").arg(proxy.address.to_string());
     bench.arg("--peer-pids").arg(pids.join(","));
     bench.arg("--peer-token").arg(&token);
@@ -77,55 +83,59 @@ fn service_at(address: SocketAddr) -> String {
 }
 
 /// One token in a table is the least that a check of a token can be; each token has its own rate.
-fn proxy_at(address: SocketAddr, service: SocketAddr, token: &str) -> String {
+fn proxy_at(
+    address: SocketAddr,
+    service: SocketAddr,
+    inventory: SocketAddr,
+    token: &str,
+) -> String {
     format!(
         "  map_hash_bucket_size 1024;
   map $http_authorization $client {{ default \"\"; \"Bearer {token}\" one; }}
   limit_req_zone $client zone=clients:10m rate=1000000r/s;
   upstream service {{ server {service}; keepalive 128; keepalive_requests 10000000; }}
+  upstream inventory {{ server {inventory}; keepalive 128; keepalive_requests 10000000; }}
+  limit_req zone=clients burst=1000000 nodelay;
+  proxy_http_version 1.1;
+  proxy_set_header Connection \"\";
+  proxy_set_header Host $host;
+  proxy_set_header Authorization \"\";
   server {{
     listen {address} backlog=4096;
     tcp_nodelay on;
-    location /v1/ {{
-      if ($client = \"\") {{ return 401; }}
-      limit_req zone=clients burst=1000000 nodelay;
-      proxy_http_version 1.1;
-      proxy_set_header Connection \"\";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_pass http://service;
-    }}
+    if ($client = \"\") {{ return 401; }}
+    location /v1/echo {{ proxy_pass http://service; }}
+    location /v1/products {{ proxy_pass http://inventory; }}
   }}"
     )
 }
 
 fn print(rows: &[Value]) -> anyhow::Result<()> {
-    let median = |proxy: &str, pointer: &str| -> anyhow::Result<f64> {
+    let median = |service: &str, proxy: &str, pointer: &str| -> anyhow::Result<f64> {
         let mut figures: Vec<_> = rows
             .iter()
-            .filter(|row| row["proxy"] == proxy)
+            .filter(|row| row["service"] == service && row["proxy"] == proxy)
             .filter_map(|row| row.pointer(pointer)?.as_f64())
             .collect();
         figures.sort_by(f64::total_cmp);
         let middle = figures.get(figures.len() / 2).copied();
         middle.with_context(|| format!("{pointer} of {proxy} was not measured"))
     };
-    println!("\n| | gateway | nginx | ratio |\n|---|---|---|---|");
-    for (what, pointer) in [
-        ("requests/s", "/per_s"),
-        ("CPU of the proxy, \u{b5}s a request", "/proxy_cpu_us"),
-        ("p50, \u{b5}s", "/latency/p50_us"),
-        ("p99, \u{b5}s", "/latency/p99_us"),
-        (
-            "CPU of the generator, \u{b5}s a request",
-            "/generator_cpu_us",
-        ),
-    ] {
-        let (ours, theirs) = (median("pasar", pointer)?, median("peer", pointer)?);
-        println!(
-            "| {what} | {ours:.1} | {theirs:.1} | {:.2} |",
-            ours / theirs
-        );
+    println!("\n| service | | gateway | nginx | ratio |\n|---|---|---|---|---|");
+    for service in ["echo", "inventory"] {
+        for (what, pointer) in [
+            ("requests/s", "/per_s"),
+            ("CPU of the proxy, \u{b5}s a request", "/proxy_cpu_us"),
+            ("p50, \u{b5}s", "/latency/p50_us"),
+            ("p99, \u{b5}s", "/latency/p99_us"),
+        ] {
+            let ours = median(service, "pasar", pointer)?;
+            let theirs = median(service, "peer", pointer)?;
+            println!(
+                "| {service} | {what} | {ours:.1} | {theirs:.1} | {:.2} |",
+                ours / theirs
+            );
+        }
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! `pasar bench gateway`: the gateway as a process of its own in front of a service, in turn with another proxy in
 //! front of the same one.
 //!
-//! Each request bears a token that is checked and is counted against a limit that it does not reach.
+//! Two services: one that costs next to nothing, so that what is measured is the proxy; and Pasar's own inventory,
+//! as a shop has it. Each request bears a token that is checked and is counted against a limit that it does not reach.
 
 use std::{
     cell::RefCell,
@@ -11,6 +12,10 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use comfy_table::{Table, presets};
+use http::{HeaderMap, Method};
+use pasar_chassis::{cause::Arrival, host::Host, keyring::Keyring, passport::Passports};
+use pasar_contracts::event::Service;
+use pasar_store::{clock::SystemClock, ids::SystemIds};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,10 +33,13 @@ use crate::{
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The service behind: it answers GET /v1/echo with 200 and a body, without asking who calls
+    /// The service that costs nothing: it answers GET /v1/echo with 200 and a body, without asking who calls
     #[arg(long)]
     service: SocketAddr,
-    /// The other proxy in front of it
+    /// Where inventory shall listen, so that the other proxy can be told before
+    #[arg(long)]
+    inventory: SocketAddr,
+    /// The other proxy in front of both
     #[arg(long, requires_all = ["peer_token", "peer_pids"])]
     peer: Option<SocketAddr>,
     /// The token that the other proxy accepts
@@ -60,10 +68,14 @@ struct Target {
     address: SocketAddr,
     token: String,
     pids: Vec<u32>,
+    /// Inventory takes requests from none but a gateway. Behind the other proxy it gets the same proof of one with
+    /// each, which is good for a minute and costs that proxy nothing.
+    passports: Option<Passports>,
 }
 
 #[derive(Debug, Serialize)]
 struct Row {
+    service: &'static str,
     proxy: &'static str,
     round: u32,
     requests: u64,
@@ -76,33 +88,47 @@ struct Row {
 /// The gateway, and the services behind it. Killed and deleted when dropped.
 struct Gateway {
     target: Target,
+    passports: Passports,
     _children: Vec<Child>,
     _data: TempDir,
 }
 
+/// The services, and what is asked of each.
+const ASKED: [(&str, &str); 2] = [
+    ("echo", "/v1/echo"),
+    ("inventory", "/v1/products/kopi-susu"),
+];
 const WARM_UP: Duration = Duration::from_secs(1);
 const PASSWORD: &str = "bench gateway password";
 /// Limits that no bench reaches, counted all the same.
 const UNREACHED: &str = "1000000000";
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let gateway = Gateway::start(args.service).await?;
+    let gateway = Gateway::start(&args).await?;
     let peer = args.peer.map(|address| Target {
         name: "peer",
         address,
         token: args.peer_token.clone(),
         pids: args.peer_pids.clone(),
+        passports: Some(gateway.passports.clone()),
     });
     let targets: Vec<_> = [&gateway.target].into_iter().chain(&peer).collect();
-    for target in &targets {
-        load(&args, target, WARM_UP).await?;
-    }
     let mut rows = Vec::new();
-    for round in 1..=args.rounds {
+    for (service, path) in ASKED {
         for target in &targets {
-            let busy = progress::spinner(format!("{}, round {round}", target.name));
-            rows.push(measure(&args, target, round).await?);
-            busy.finish_and_clear();
+            load(&args, target, path, WARM_UP).await?;
+        }
+        for round in 1..=args.rounds {
+            for target in &targets {
+                let busy = progress::spinner(format!("{service}: {}, {round}", target.name));
+                let measured = measure(&args, target, path).await?;
+                busy.finish_and_clear();
+                rows.push(Row {
+                    service,
+                    round,
+                    ..measured
+                });
+            }
         }
     }
     if args.json {
@@ -114,15 +140,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 impl Gateway {
-    async fn start(service: SocketAddr) -> anyhow::Result<Self> {
+    async fn start(args: &Args) -> anyhow::Result<Self> {
         let data = tempfile::tempdir().context("cannot make a data folder for the bench")?;
         // All services, or the gateway would spend its time looking for those that are not there.
-        let planned = Shape::one_of_each().plan()?;
+        let mut planned = Shape::one_of_each().plan()?;
+        for of in &mut planned {
+            if of.service == Service::Inventory {
+                of.address = args.inventory;
+            }
+        }
         let address = planned.last().context("a gateway is planned")?.address;
         let text = shape::places(&planned)
             + &format!(
-                "[services.echo]\nurls = [\"http://{service}\"]\nprefixes = [\"/v1/echo\"]\n\
-                 secret = \"a secret of the bench only\"\n"
+                "[services.echo]\nurls = [\"http://{}\"]\nprefixes = [\"/v1/echo\"]\n\
+                 secret = \"a secret of the bench only\"\n",
+                args.service
             );
         let config = shape::write(data.path(), &text)?;
         let more = [
@@ -132,20 +164,40 @@ impl Gateway {
             ),
             ("PASAR_USERS__ACCESS_TOKEN_S", "3600".to_owned()),
         ];
-        let program = |args: &[&str]| own::program(data.path(), &config, &more, args);
+        let program = |args: &[&str]| {
+            let mut command = own::program(data.path(), &config, &more, args)?;
+            command.arg("--demo");
+            Ok(command)
+        };
         let children = own::start_all(&planned, program).await?;
         let pids = children.last().and_then(Child::id).into_iter().collect();
         let token = log_in(address).await?;
+        let keyring = Keyring::open(data.path(), None, &SystemIds::default())?;
         Ok(Self {
             target: Target {
                 name: "pasar",
                 address,
                 token,
                 pids,
+                passports: None,
             },
+            passports: Passports::of(&Host::system(data.path(), keyring, "")),
             _children: children,
             _data: data,
         })
+    }
+}
+
+impl Target {
+    /// A header, or nothing where the proxy is the gateway itself.
+    fn proof(&self, path: &str) -> anyhow::Result<String> {
+        let Some(passports) = &self.passports else {
+            return Ok(String::new());
+        };
+        let arrival = Arrival::new(&SystemClock, &SystemIds::default(), &HeaderMap::new());
+        let passport = passports.for_service(Service::Gateway, arrival);
+        let (name, value) = passports.issue(&Method::GET, path, &passport);
+        Ok(format!("{name}: {}\r\n", value.to_str()?))
     }
 }
 
@@ -181,12 +233,12 @@ async fn post(
     Ok(serde_json::from_slice(answer.body)?)
 }
 
-async fn measure(args: &Args, target: &Target, round: u32) -> anyhow::Result<Row> {
+async fn measure(args: &Args, target: &Target, path: &str) -> anyhow::Result<Row> {
     let spent = || -> Option<Duration> { target.pids.iter().map(|pid| process::cpu(*pid)).sum() };
     let generator = std::process::id();
     let before = (spent(), process::cpu(generator));
     let began = Instant::now();
-    let latencies = load(args, target, Duration::from_secs(args.seconds)).await?;
+    let latencies = load(args, target, path, Duration::from_secs(args.seconds)).await?;
     let took = began.elapsed();
     let after = (spent(), process::cpu(generator));
     let latency = latencies.spread();
@@ -201,8 +253,9 @@ async fn measure(args: &Args, target: &Target, round: u32) -> anyhow::Result<Row
         Some(after?.saturating_sub(before?).as_secs_f64() * 1e6 / count)
     };
     Ok(Row {
+        service: "",
         proxy: target.name,
-        round,
+        round: 0,
         requests,
         per_s: count / took.as_secs_f64(),
         latency,
@@ -212,10 +265,16 @@ async fn measure(args: &Args, target: &Target, round: u32) -> anyhow::Result<Row
 }
 
 /// Asks over all connections until the time is over; how long each answer took.
-async fn load(args: &Args, target: &Target, span: Duration) -> anyhow::Result<Latencies> {
+async fn load(
+    args: &Args,
+    target: &Target,
+    path: &str,
+    span: Duration,
+) -> anyhow::Result<Latencies> {
     let address = target.address;
+    let proof = target.proof(path)?;
     let request = format!(
-        "GET /v1/echo HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\naccept: application/json\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\naccept: application/json\r\n{proof}\r\n",
         target.token
     );
     let end = Instant::now() + span;
@@ -249,7 +308,8 @@ fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     table.set_header([
-        "",
+        "service",
+        "proxy",
         "round",
         "requests/s",
         "p50",
@@ -265,6 +325,7 @@ fn table(rows: &[Row]) -> Table {
                 .map_or_else(|| "–".to_owned(), |spread| milliseconds(pick(spread)))
         };
         table.add_row([
+            row.service.to_owned(),
             row.proxy.to_owned(),
             row.round.to_string(),
             format!("{:.0}", row.per_s),
