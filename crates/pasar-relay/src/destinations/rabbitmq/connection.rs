@@ -60,24 +60,30 @@ impl Server {
                     Ok(stream) => Ok(AsyncTcpStream::Plain(Wire::new(stream, &cutter))),
                     Err(sent) => {
                         *refused.lock() = Some(sent);
+                        cutter.ended();
                         Err(io::Error::from(io::ErrorKind::NotConnected).into())
                     }
                 }
             }
         };
         let properties = ConnectionProperties::default().with_connection_name("pasar".into());
-        let connected = Box::pin(lapin::Connection::connector(
+        let connecting = Box::pin(lapin::Connection::connector(
             self.uri(),
             runtime(),
             connector,
             properties,
-        ))
-        .await;
+        ));
+        let connection = match cutter.answer(connecting).await {
+            Some(Ok(connection)) => connection,
+            failed => {
+                let refused = refused.lock().take();
+                return Err(refused.unwrap_or_else(|| match failed {
+                    Some(Err(error)) => self.failure(&error),
+                    _ => unreachable("the connection to RabbitMQ was lost while it was made"),
+                }));
+            }
+        };
         not_yet.disarm();
-        let connection = connected.map_err(|error| {
-            let refused = refused.lock().take();
-            refused.unwrap_or_else(|| self.failure(&error))
-        })?;
         let most = connection.configuration().channel_max().min(MAX_CHANNELS);
         Ok(Connection {
             connection,
@@ -148,7 +154,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn is_open(&self) -> bool {
-        self.connection.status().connected()
+        self.connection.status().connected() && !self.cutter.has_ended()
     }
 
     /// It does not answer: it is cut, not closed, once nobody uses it.
@@ -156,8 +162,20 @@ impl Connection {
         self.is_given_up.store(true, Ordering::Relaxed);
     }
 
-    /// Resolves once the broker has confirmed.
+    /// Resolves once the broker has confirmed, or the connection has ended.
     pub(super) async fn publish(
+        &self,
+        route: &Route,
+        key: ShortString,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> Result<(), Sent> {
+        let publishing = self.publish_on_channel(route, key, body, properties);
+        let answered = self.cutter.answer(publishing).await;
+        answered.unwrap_or_else(|| Err(unreachable("the connection to RabbitMQ was lost")))
+    }
+
+    async fn publish_on_channel(
         &self,
         route: &Route,
         key: ShortString,
@@ -266,4 +284,66 @@ impl Drop for Connection {
 
 fn lost(error: &lapin::Error) -> Sent {
     unreachable(format!("the connection to RabbitMQ was lost: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pasar_feed::tasks::Tasks;
+    use pasar_testkit::{ends::new_name, servers};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::destinations::{guard::Guard, template::Template};
+
+    /// Far less than an attempt may take.
+    const AT_ONCE: Duration = Duration::from_secs(3);
+
+    fn network() -> Network {
+        Network {
+            guard: Guard::open(),
+            connect_timeout: Duration::from_mins(1),
+            attempt_timeout: Duration::from_mins(1),
+            tasks: Tasks::new(),
+        }
+    }
+
+    fn server(port: u16, user: &str, password: &str) -> Server {
+        Server {
+            place: Place::at("127.0.0.1", port, false, None).unwrap(),
+            username: user.to_owned(),
+            password: password.to_owned(),
+            vhost: "/".to_owned(),
+        }
+    }
+
+    /// On one thread, so that what lapin does on this runtime waits for the test: it has noticed that the wire
+    /// is cut, and told nobody yet.
+    #[tokio::test]
+    async fn who_publishes_while_the_connection_goes_is_told_at_once() {
+        let Some(rabbitmq) = servers::Server::shared("rabbitmq").await else {
+            return;
+        };
+        let server = server(rabbitmq.port, &rabbitmq.user, &rabbitmq.password);
+        let connection = server.connect(&network()).await.unwrap();
+        connection.cutter.cut();
+        let began = Instant::now();
+        while !connection.cutter.has_ended() {
+            assert!(began.elapsed() < AT_ONCE, "lapin does not notice");
+            std::thread::yield_now();
+        }
+        assert!(
+            connection.connection.status().connected(),
+            "lapin has told already"
+        );
+        let route = Route {
+            exchange: String::new(),
+            key: Template::parse(&new_name("")).unwrap(),
+        };
+        let publishing =
+            connection.publish(&route, "nobody".into(), b"", BasicProperties::default());
+        let sent = tokio::time::timeout(AT_ONCE, publishing).await.unwrap();
+        assert!(matches!(sent, Err(Sent::Unreachable(_))), "{sent:?}");
+    }
 }

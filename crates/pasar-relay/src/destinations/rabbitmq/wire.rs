@@ -13,7 +13,10 @@ use async_compat::Compat;
 use async_rs::{Runtime, Tokio, traits::Reactor, util::RuntimeParts};
 use futures_util::{Stream as Items, task::AtomicWaker};
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::watch,
+};
 
 use crate::destinations::broker::Stream;
 
@@ -54,7 +57,10 @@ impl Reactor for Wires {
     }
 }
 
-/// Ends a connection under whoever reads from it. Clones cut the same wire.
+/// How long lapin may take to tell those who wait that their connection has ended, and why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Ends a connection under whoever reads from it, and tells when it has ended. Clones are of the same wire.
 #[derive(Clone, Default)]
 pub(super) struct Cutter(Arc<Cut>);
 
@@ -62,12 +68,37 @@ pub(super) struct Cutter(Arc<Cut>);
 struct Cut {
     is_cut: AtomicBool,
     reader: AtomicWaker,
+    has_ended: watch::Sender<bool>,
 }
 
 impl Cutter {
     pub(super) fn cut(&self) {
         self.0.is_cut.store(true, Ordering::Release);
         self.0.reader.wake();
+    }
+
+    /// There is no wire, or none any more.
+    pub(super) fn ended(&self) {
+        self.0.has_ended.send_replace(true);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        *self.0.has_ended.borrow()
+    }
+
+    /// What lapin answers. Nothing if it does not although the wire has ended: it forgets who asks while a
+    /// connection goes (a channel that is asked for after its loop has stopped, a connection whose first frame
+    /// is sent after connecting has failed).
+    pub(super) async fn answer<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        let mut has_ended = self.0.has_ended.subscribe();
+        let mut asked = std::pin::pin!(asked);
+        tokio::select! {
+            biased;
+            answer = &mut asked => return Some(answer),
+            // The sender lives as long as this.
+            _ = has_ended.wait_for(|has_ended| *has_ended) => {}
+        }
+        tokio::time::timeout(LAST_WORDS, asked).await.ok()
     }
 
     /// Cuts when dropped, unless disarmed before.
@@ -113,6 +144,13 @@ impl Wire {
     }
 }
 
+impl Drop for Wire {
+    /// lapin lets go of it last, when it has read and answered whatever came.
+    fn drop(&mut self) {
+        self.cut.has_ended.send_replace(true);
+    }
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -141,5 +179,28 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_forgotten_is_told_when_the_wire_has_ended_and_who_is_not_hears_the_answer() {
+        let cutter = Cutter::default();
+        let forgotten = cutter.answer(std::future::pending::<()>());
+        let answered = cutter.answer(tokio::time::sleep(LAST_WORDS / 2));
+        let ending = async { drop(Wire::new(Box::new(tokio::io::empty()), &cutter)) };
+        let began = tokio::time::Instant::now();
+        let (forgotten, answered, ()) = tokio::join!(forgotten, answered, ending);
+        assert_eq!((forgotten, answered), (None, Some(())));
+        assert_eq!(began.elapsed().as_secs(), LAST_WORDS.as_secs());
+
+        // There was no wire.
+        let none = Cutter::default();
+        none.ended();
+        assert_eq!(none.answer(std::future::pending::<()>()).await, None);
+        assert!(none.has_ended());
     }
 }
