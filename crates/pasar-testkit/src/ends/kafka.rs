@@ -1,6 +1,6 @@
 //! Kafka as a reader of a topic with one partition.
 
-use std::{collections::VecDeque, future::pending};
+use std::{collections::VecDeque, future::pending, time::Duration};
 
 use crate::servers::Server;
 use rskafka::{
@@ -22,6 +22,8 @@ pub struct Topic {
 }
 
 const TIMEOUT_MS: i32 = 10_000;
+/// rskafka asks again without end where a broker does not answer.
+const LISTENS_WITHIN: Duration = Duration::from_mins(1);
 
 async fn client(server: &Server) -> Client {
     let credentials = Credentials::new(server.user.clone(), server.password.clone());
@@ -30,6 +32,32 @@ async fn client(server: &Server) -> Client {
         .build()
         .await
         .unwrap()
+}
+
+impl Topic {
+    /// Made unless it is there.
+    async fn of(server: &Server, name: &str) -> Self {
+        let client = client(server).await;
+        let made = client
+            .controller_client()
+            .unwrap()
+            .create_topic(name, 1, 1, TIMEOUT_MS)
+            .await;
+        match made {
+            Ok(())
+            | Err(Error::ServerError {
+                protocol_error: ProtocolError::TopicAlreadyExists,
+                ..
+            }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let reader = client.partition_client(name, 0, UnknownTopicHandling::Retry);
+        Self {
+            reader: reader.await.unwrap(),
+            next: 0,
+            read: VecDeque::new(),
+        }
+    }
 }
 
 impl End for Topic {
@@ -57,26 +85,8 @@ impl End for Topic {
     }
 
     async fn listen(server: &Server, name: &str) -> Self {
-        let client = client(server).await;
-        let made = client
-            .controller_client()
-            .unwrap()
-            .create_topic(name, 1, 1, TIMEOUT_MS)
-            .await;
-        match made {
-            Ok(())
-            | Err(Error::ServerError {
-                protocol_error: ProtocolError::TopicAlreadyExists,
-                ..
-            }) => {}
-            Err(error) => panic!("{error}"),
-        }
-        let reader = client.partition_client(name, 0, UnknownTopicHandling::Retry);
-        Self {
-            reader: reader.await.unwrap(),
-            next: 0,
-            read: VecDeque::new(),
-        }
+        let listening = tokio::time::timeout(LISTENS_WITHIN, Self::of(server, name));
+        listening.await.expect("Kafka answers")
     }
 
     async fn next(&mut self) -> Got {
