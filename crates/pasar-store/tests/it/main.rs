@@ -11,5 +11,6 @@ mod inspection;
 mod leases;
 mod races;
 mod server;
+mod server_losses;
 mod timers_effects;
 mod wires;
