@@ -108,6 +108,25 @@ fn a_commit_that_never_arrived_is_found_not_to_stand_and_run_again() {
     a_cut_commit_is_settled(Cut::Before, 2);
 }
 
+/// A server that recovers gives numbers again that it had not written down.
+#[test]
+fn a_commit_whose_number_another_transaction_got_is_found_not_to_stand_and_run_again() {
+    a_cut_commit_is_settled(Cut::Reused, 2);
+}
+
+#[test]
+fn what_became_of_a_commit_without_events_is_unknown_where_its_number_may_be_anothers() {
+    let Some((bench, through)) = through_cut_wire(Cut::Reused) else {
+        return;
+    };
+    let answer = write(&through, "a", |context| {
+        context.enqueue_effect("q", "call", &1)
+    });
+    let fault = answer.wait().unwrap_err();
+    assert!(matches!(fault, Fault::Unknown), "{fault:?}");
+    assert_eq!(bench.feed(), []);
+}
+
 #[test]
 fn while_the_server_is_away_callers_are_told_to_come_again_and_afterwards_all_goes_on() {
     let Some(url) = crate::fresh::url() else {

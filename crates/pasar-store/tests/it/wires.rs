@@ -17,6 +17,26 @@ pub(crate) enum Cut {
     Before,
     /// It arrives, and its answer does not.
     After,
+    /// It never arrives, and its transaction's number was given again to another, which was committed. So says the
+    /// server whenever it is asked.
+    Reused,
+}
+
+/// A row of one column as PostgreSQL sends it (protocol 3.0, DataRow).
+fn row_of(text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap();
+    let mut row = vec![b'D'];
+    row.extend((4 + 2 + 4 + length).to_be_bytes());
+    row.extend(1_u16.to_be_bytes());
+    row.extend(length.to_be_bytes());
+    row.extend(text.as_bytes());
+    row
+}
+
+fn replace(bytes: &mut Vec<u8>, old: &[u8], new: &[u8]) {
+    if let Some(place) = bytes.windows(old.len()).position(|window| window == old) {
+        bytes.splice(place..place + old.len(), new.iter().copied());
+    }
 }
 
 /// A way to the server on which the first commit is cut. Its port.
@@ -31,7 +51,12 @@ pub(crate) fn cut_wire(to: u16, cut: Cut) -> u16 {
             let silent = Arc::new(AtomicU32::new(0));
             let (hush, is_cut) = (Arc::clone(&silent), Arc::clone(&is_cut));
             thread::spawn(move || {
-                forward(back_from, back_to, |_| silent.load(Ordering::SeqCst) == 0);
+                forward(back_from, back_to, |bytes| {
+                    if cut == Cut::Reused {
+                        replace(bytes, &row_of("aborted"), &row_of("committed"));
+                    }
+                    silent.load(Ordering::SeqCst) == 0
+                });
             });
             thread::spawn(move || {
                 forward(near, far, |bytes| {
@@ -49,11 +74,12 @@ pub(crate) fn cut_wire(to: u16, cut: Cut) -> u16 {
     port
 }
 
-/// Carries bytes until it is told not to, or an end closes; then both are closed.
-fn forward(mut from: TcpStream, mut to: TcpStream, mut carries: impl FnMut(&[u8]) -> bool) {
-    let mut bytes = [0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut bytes) {
-        if !carries(&bytes[..count]) || to.write_all(&bytes[..count]).is_err() {
+/// Carries bytes, changed or not, until it is told not to, or an end closes; then both are closed.
+fn forward(mut from: TcpStream, mut to: TcpStream, mut carries: impl FnMut(&mut Vec<u8>) -> bool) {
+    let mut buffer = [0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let mut bytes = buffer[..count].to_vec();
+        if !carries(&mut bytes) || to.write_all(&bytes).is_err() {
             break;
         }
     }
