@@ -4,9 +4,9 @@ use pasar_store::{fault::Fault, lease::Lease, store::Executor};
 
 use crate::bench_db::{Bench, count, open_shared, submit};
 
-const NAME: &str = "work";
+pub(crate) const NAME: &str = "work";
 
-fn seen(store: &pasar_store::store::Store) -> Option<pasar_store::lease::Seen> {
+pub(crate) fn seen(store: &pasar_store::store::Store) -> Option<pasar_store::lease::Seen> {
     futures_block(store.lease(NAME)).unwrap()
 }
 

@@ -23,6 +23,7 @@ use pasar_types::id::FlowId;
 use crate::{
     bench_db::{Bench, cause, count, options, submit, submit_in},
     fresh::Fresh,
+    leases::{NAME, seen},
 };
 
 /// How long is waited for what happens within milliseconds.
@@ -87,16 +88,43 @@ fn an_instance_waits_for_another_in_its_lane_and_in_no_other() {
     });
     inside.wait();
     let began = Instant::now();
-    let waits = submit_in(&other, &busy, "a", 1);
+    // Not for a row: it writes another.
+    let waits = submit_in(&other, &busy, "c", 1);
     submit_in(&other, &free, "b", 1).wait().unwrap();
     let free_after = began.elapsed();
-    assert_eq!(waits.wait().unwrap(), 2);
+    assert_eq!(waits.wait().unwrap(), 1);
     let busy_after = began.elapsed();
     long.wait().unwrap();
     assert!(
         free_after < busy_after && busy_after > Duration::from_millis(500),
         "the other lane after {free_after:?}, the same after {busy_after:?}"
     );
+}
+
+#[test]
+fn a_lease_is_not_taken_from_under_a_command_that_holds_it() {
+    let Some(bench) = bench() else { return };
+    let other = bench.another(Executor::Threads, 2);
+    let taken = bench.store.take_lease(NAME, "one", None).wait();
+    let lease = taken.unwrap().unwrap();
+    let seen = seen(&other);
+    let (first, second) = two_lanes(&bench.store);
+    let is_of_leases = LaneKey::of(first.as_bytes()).lane(4) == LaneKey::ZERO.lane(4);
+    let beside = if is_of_leases { second } else { first };
+    let inside = Arc::new(Barrier::new(2));
+    let reached = Arc::clone(&inside);
+    let held = write(&bench.store, &beside, move |context| {
+        context.holding(&lease)?;
+        reached.wait();
+        sleep(context, 700)
+    });
+    inside.wait();
+    let began = Instant::now();
+    let next = other.take_lease(NAME, "two", seen).wait().unwrap();
+    assert!(next.is_some(), "nobody else takes it");
+    let after = began.elapsed();
+    held.wait().unwrap();
+    assert!(after > Duration::from_millis(500), "taken after {after:?}");
 }
 
 #[test]
