@@ -170,6 +170,10 @@ impl<'g> Context<'g> {
                 "{event_type} of {key} has version {keyversion}"
             )));
         }
+        // It is written with the group, and there it would take back all.
+        if key.contains('\0') {
+            return Err(Fault::ZeroCharacter);
+        }
         let id = self.new_id();
         self.pending.events.push(FeedEvent {
             sequence: 0,

@@ -71,6 +71,10 @@ impl Context<'_> {
     ) -> Result<(), Fault> {
         let payload = serde_json::to_string(payload)
             .map_err(|error| Fault::Bug(format!("effect {kind} cannot be written: {error}")))?;
+        // It is written with the group, and there it would take back all.
+        if queue.contains('\0') {
+            return Err(Fault::ZeroCharacter);
+        }
         let now = self.now();
         let cause = self.cause();
         let effect = NewEffect {

@@ -11,7 +11,7 @@ use crate::{
     fault::Fault,
     feed::{Ends, FeedEvent},
     place::Place,
-    value::{ToValue, ValueRef},
+    value::{ToValue, Value, ValueRef},
 };
 
 /// A connection and its prepared statements. It serves one thread at a time.
@@ -207,6 +207,14 @@ impl Connection {
 impl<'r> Row<'r> {
     pub(crate) fn value(&self, index: usize) -> Result<ValueRef<'r>, Fault> {
         either!(self, row => row.value(index))
+    }
+}
+
+/// A parameter's value. PostgreSQL takes no zero character in a text; what one engine refuses, both do.
+fn bindable(param: &dyn ToValue) -> Result<Value<'_>, Fault> {
+    match param.to_value() {
+        Value::Text(text) if text.contains('\0') => Err(Fault::ZeroCharacter),
+        value => Ok(value),
     }
 }
 

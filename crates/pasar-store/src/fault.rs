@@ -31,7 +31,7 @@ pub enum Fault {
     /// Another service does not answer.
     #[error("cannot reach {0}")]
     Unreachable(String),
-    /// A text holds U+0000, which this database cannot store.
+    /// A text holds U+0000, which PostgreSQL cannot store and so no database of ours does.
     #[error("a text with a zero character cannot be stored")]
     ZeroCharacter,
     /// A state that the code says cannot occur.

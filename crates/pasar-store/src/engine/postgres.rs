@@ -22,11 +22,7 @@ pub(crate) use self::{
     script::translated,
 };
 use super::{Access, Tail, TailFault, Told};
-use crate::{
-    fault::Fault,
-    place::Server,
-    value::{ToValue, Value},
-};
+use crate::{fault::Fault, place::Server, value::ToValue};
 
 pub(crate) struct Connection {
     server: Arc<Server>,
@@ -244,14 +240,8 @@ impl Connection {
     fn run(&self, sql: &'static str, params: &[&dyn ToValue]) -> Result<Reply, Fault> {
         let args: Vec<_> = params
             .iter()
-            .map(|param| Arg::One(param.to_value()))
-            .collect();
-        let has_zero = args
-            .iter()
-            .any(|arg| matches!(arg, Arg::One(Value::Text(text)) if text.contains('\0')));
-        if has_zero {
-            return Err(Fault::ZeroCharacter);
-        }
+            .map(|param| super::bindable(*param).map(Arg::One))
+            .collect::<Result<_, Fault>>()?;
         self.with(|session| session.run(sql, &args, None))
     }
 

@@ -194,7 +194,7 @@ impl Connection {
         let mut statement = self.sqlite.prepare_cached(sql).map_err(fault)?;
         for (index, param) in params.iter().enumerate() {
             statement
-                .raw_bind_parameter(index + 1, Bound(param.to_value()))
+                .raw_bind_parameter(index + 1, Bound(super::bindable(*param)?))
                 .map_err(fault)?;
         }
         Ok(statement)

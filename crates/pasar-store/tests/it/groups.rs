@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use pasar_store::{
+    context::Context,
     fault::Fault,
     lane::{Class, LaneKey},
     store::{Executor, Store, StoreOptions},
+    value::Json,
 };
 use proptest::prelude::*;
 
-use crate::bench_db::{Bench, cause, count, submit};
+use crate::bench_db::{Bench, Counted, cause, count, submit};
 
 #[test]
 fn a_group_answers_after_its_one_commit() {
@@ -49,6 +51,46 @@ fn a_fault_takes_back_its_own_command_alone() {
     assert!(matches!(faulty.wait(), Err(Fault::Bug(_))));
     assert_eq!(after.wait().unwrap(), 2);
     assert_eq!(bench.counter("a"), 2);
+    assert_eq!(
+        bench.feed(),
+        [(1, "a".to_owned(), 1), (2, "a".to_owned(), 2)]
+    );
+}
+
+/// PostgreSQL cannot store it; whoever begins on SQLite must not learn that when they change.
+#[test]
+fn a_text_with_a_zero_character_is_refused_and_takes_back_its_own_command_alone() {
+    let bench = Bench::new(Executor::Inline);
+    let write = |command: fn(&mut Context<'_>) -> Result<(), Fault>| {
+        bench
+            .store
+            .write(LaneKey::ZERO, Class::Internal, cause(), move |context| {
+                count(context, "a", 100)?;
+                command(context)
+            })
+    };
+    let before = submit(&bench.store, "a", 1);
+    let refused = [
+        write(|context| count(context, "b\0b", 1).map(drop)),
+        write(|context| {
+            let text = Json(["b\0b"]);
+            let sql = "SELECT value FROM counter WHERE name = ?1 OR name = ?2";
+            // As JSON it is an escape, and a text like any other.
+            context.query_opt(sql, &[&text, &"a"], |_| Ok(()))?;
+            context.query_opt(sql, &[&"a", &"\0"], |_| Ok(())).map(drop)
+        }),
+        write(|context| context.emit("b\0b", 1, &Counted { value: 1 })),
+        write(|context| context.enqueue_effect("q\0q", "call", &1)),
+        write(|context| context.set_timer("deadline", "b\0b", context.now())),
+    ];
+    let after = submit(&bench.store, "a", 1);
+    bench.store.run_group(10);
+    assert_eq!(before.wait().unwrap(), 1);
+    for (index, answer) in refused.into_iter().enumerate() {
+        let fault = answer.wait().unwrap_err();
+        assert!(matches!(fault, Fault::ZeroCharacter), "{index}: {fault:?}");
+    }
+    assert_eq!(after.wait().unwrap(), 2);
     assert_eq!(
         bench.feed(),
         [(1, "a".to_owned(), 1), (2, "a".to_owned(), 2)]
@@ -256,7 +298,7 @@ proptest! {
         let events = bench.store.events_after(0, 10_000).unwrap();
         let in_feed: Vec<_> = events
             .iter()
-            .map(|event| (event.key.clone(), event.decode::<crate::bench_db::Counted>().unwrap().value))
+            .map(|event| (event.key.clone(), event.decode::<Counted>().unwrap().value))
             .collect();
         prop_assert_eq!(&in_feed, &told);
         let places: Vec<i64> = events.iter().map(|event| event.sequence).collect();
