@@ -1,28 +1,21 @@
-//! One reader a feed: it reads stretches, hands them to the lanes of its own store and moves on when
-//! they are committed.
+//! Following another service's feed: what a service does about its events, and how far it is. There is one reader
+//! a feed.
+
+mod reader;
+mod stopped;
 
 use std::{sync::Arc, time::Duration};
 
 use pasar_contracts::event::Service;
 use pasar_store::{
-    context::Context,
-    fault::Fault,
-    feed::FeedEvent,
-    follower::{Batch, Position, React, Taken, one_by_one},
-    lane::LaneKey,
-    lineage::Lineage,
+    context::Context, fault::Fault, feed::FeedEvent, follower::one_by_one, lane::LaneKey,
     store::Store,
 };
 use pasar_types::id::EpochId;
 use tokio::sync::watch;
 
-use self::stopped::Stopped;
-use crate::{
-    follow::Follow,
-    tasks::{Alarm, Tasks},
-};
-
-mod stopped;
+use self::reader::Reader;
+use crate::{follow::Follow, tasks::Tasks};
 
 /// What a service does about another's events.
 pub trait Reactions: Send + Sync + 'static {
@@ -84,17 +77,8 @@ struct Progress {
     head_at_boot: Option<i64>,
 }
 
-/// Events read at once.
-const STRETCH: usize = 256;
-/// A position that only skipped what did not concern it is stored after this time.
-const IDLE_STORE: Duration = Duration::from_secs(1);
-const RETRY_PARKED: Duration = Duration::from_secs(30);
-const BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// How often it is looked how far another process has followed, while somebody waits for that.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// A publisher that comes back is followed on within this time.
-const LONGEST_WAIT_FOR_PUBLISHER: Duration = Duration::from_millis(500);
 
 /// Follows a publisher's feed until the owner drains.
 pub fn follow(
@@ -129,15 +113,7 @@ impl Following {
             store: store.clone(),
             progress,
         };
-        let reader = Reader {
-            alarm: tasks.alarm(format!("{} follows {publisher}", store.service())),
-            publisher,
-            feed,
-            store,
-            react: Arc::new(Reacting(Arc::clone(&reactions))),
-            reactions,
-            progress: sender,
-        };
+        let reader = Reader::new(tasks, publisher, feed, store, reactions, sender);
         (Self(reader), follower)
     }
 
@@ -216,253 +192,5 @@ impl Follower {
 async fn changed(progress: &mut watch::Receiver<Progress>) {
     if progress.changed().await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-struct Reacting(Arc<dyn Reactions>);
-
-impl React for Reacting {
-    fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault> {
-        self.0.react(context, event)
-    }
-
-    fn react_all(
-        &self,
-        context: &mut Context<'_>,
-        publisher: Service,
-        events: &[Arc<FeedEvent>],
-    ) -> Result<(), Fault> {
-        self.0.react_all(context, publisher, events)
-    }
-}
-
-struct Reader {
-    alarm: Alarm,
-    publisher: Service,
-    feed: Arc<dyn Follow>,
-    store: Store,
-    reactions: Arc<dyn Reactions>,
-    react: Arc<Reacting>,
-    progress: watch::Sender<Progress>,
-}
-
-/// Where the lanes are: `stored` in the database, `read` by this reader.
-struct Place {
-    epoch: EpochId,
-    read: i64,
-    stored: Vec<i64>,
-}
-
-impl Reader {
-    async fn run(&self) {
-        let mut backoff = BACKOFF;
-        loop {
-            let (Err(stopped), progressed) = self.run_until_stopped().await;
-            if progressed {
-                backoff = BACKOFF;
-            }
-            stopped.tell(self.store.service(), self.publisher, &self.alarm);
-            let longest = match stopped {
-                Stopped::Fault(Fault::Unreachable(_)) => LONGEST_WAIT_FOR_PUBLISHER,
-                _ => LONGEST_BACKOFF,
-            };
-            backoff = backoff.min(longest);
-            tokio::time::sleep(backoff).await;
-            backoff *= 2;
-        }
-    }
-
-    async fn run_until_stopped(&self) -> (Result<std::convert::Infallible, Stopped>, bool) {
-        let mut place = match self.place().await {
-            Ok(place) => place,
-            Err(stopped) => return (Err(stopped), false),
-        };
-        let begun = place.read;
-        let result = self.read_on(&mut place).await;
-        (result, place.read > begun)
-    }
-
-    async fn place(&self) -> Result<Place, Stopped> {
-        let lineage = self.feed.lineage().await?;
-        let head = self.feed.head().await?;
-        if head.epoch != lineage.epoch {
-            return Err(Stopped::NewEpoch);
-        }
-        let mut stored = Vec::new();
-        for lane in 0..self.store.lanes() {
-            let position = self
-                .store
-                .position(self.publisher, head.epoch, lane)
-                .await?;
-            if position.epoch != head.epoch {
-                self.adopt(&lineage).await?;
-            }
-            stored.push(position.sequence);
-        }
-        let read = stored.iter().copied().min().unwrap_or(0);
-        self.progress.send_modify(|progress| {
-            progress.taken = read;
-            progress.head_at_boot.get_or_insert(head.sequence);
-        });
-        self.alarm.clear();
-        self.reactions.begins(head.epoch);
-        Ok(Place {
-            epoch: head.epoch,
-            read,
-            stored,
-        })
-    }
-
-    /// Goes over to the feed's epoch, if all that was followed lies before the fork.
-    async fn adopt(&self, lineage: &Lineage) -> Result<(), Stopped> {
-        let diverged = Stopped::Diverged {
-            follower: self.store.service(),
-            publisher: self.publisher,
-        };
-        let Some(fork) = lineage.parent else {
-            return Err(diverged);
-        };
-        let followed = self.store.followed(self.publisher).await?;
-        let before = |position: &Position| {
-            position.epoch == lineage.epoch
-                || (position.epoch == fork.epoch && position.sequence <= fork.sequence)
-        };
-        if !followed.iter().all(before) {
-            return Err(diverged);
-        }
-        self.store
-            .adopt_epoch(self.publisher, fork.epoch, lineage.epoch)
-            .await?;
-        tracing::warn!(
-            follower = %self.store.service(), publisher = %self.publisher, forked_at = fork.sequence,
-            "the feed was restored to a state at or after what was followed; following goes on"
-        );
-        Ok(())
-    }
-
-    async fn read_on(&self, place: &mut Place) -> Result<std::convert::Infallible, Stopped> {
-        let mut retry_parked = tokio::time::interval(RETRY_PARKED);
-        let mut idle_stored = tokio::time::Instant::now();
-        loop {
-            let events = self.feed.after(place.read, STRETCH).await?;
-            if self.feed.epoch().is_some_and(|epoch| epoch != place.epoch) {
-                return Err(Stopped::NewEpoch);
-            }
-            let Some(last) = events.last() else {
-                tokio::select! {
-                    () = self.feed.grown(place.read) => self.gather().await,
-                    () = tokio::time::sleep(IDLE_STORE), if place.is_behind() => {
-                        self.hand_out(place, &[], place.read, true).await?;
-                        idle_stored = tokio::time::Instant::now();
-                    }
-                    _ = retry_parked.tick() => self.retry_parked().await?,
-                }
-                continue;
-            };
-            // Also while events come without a pause.
-            let store_idle = idle_stored.elapsed() >= IDLE_STORE;
-            self.hand_out(place, &events, last.sequence, store_idle)
-                .await?;
-            if store_idle {
-                idle_stored = tokio::time::Instant::now();
-            }
-            // Whoever is behind reads on.
-            if events.len() < STRETCH {
-                self.gather().await;
-            }
-        }
-    }
-
-    async fn gather(&self) {
-        let span = self.reactions.gather();
-        if span.is_zero() {
-            return;
-        }
-        let into = self.store.clock().monotonic().as_nanos() % span.as_nanos();
-        let into = Duration::from_nanos(u64::try_from(into).unwrap_or_default());
-        tokio::time::sleep(span - into).await;
-    }
-
-    /// Gives each lane what concerns it and waits until all of it is committed. Lanes that nothing
-    /// concerns are moved only when told to.
-    async fn hand_out(
-        &self,
-        place: &mut Place,
-        events: &[Arc<FeedEvent>],
-        upto: i64,
-        move_idle: bool,
-    ) -> Result<(), Stopped> {
-        let lanes = self.store.lanes();
-        let mut of_lane: Vec<Vec<Arc<FeedEvent>>> = vec![Vec::new(); lanes as usize];
-        for event in events
-            .iter()
-            .filter(|event| self.reactions.wants(&event.event_type))
-        {
-            let route = if lanes == 1 {
-                Ok(Route::All)
-            } else {
-                self.reactions.route(event)
-            };
-            match route {
-                Ok(Route::One(key)) => of_lane[key.lane(lanes) as usize].push(Arc::clone(event)),
-                // What cannot be routed is parked where it cannot be taken either.
-                Ok(Route::All) | Err(_) => {
-                    of_lane
-                        .iter_mut()
-                        .for_each(|lane| lane.push(Arc::clone(event)));
-                }
-            }
-        }
-        let mut answers = Vec::new();
-        for (lane, mut events) in (0..lanes).zip(of_lane) {
-            let from = place.stored[lane as usize];
-            events.retain(|event| event.sequence > from);
-            // A lane that is ahead of what was read is not taken back.
-            if events.is_empty() && (!move_idle || upto <= from) {
-                continue;
-            }
-            let batch = Batch {
-                publisher: self.publisher,
-                epoch: place.epoch,
-                lane,
-                from,
-                upto,
-                events,
-            };
-            answers.push((
-                lane,
-                self.store
-                    .react(batch, Arc::clone(&self.react) as Arc<dyn React>),
-            ));
-        }
-        for (lane, answer) in answers {
-            match answer.await? {
-                Taken::Moved { .. } => place.stored[lane as usize] = upto,
-                Taken::Fenced => return Err(Stopped::Fenced),
-            }
-        }
-        place.read = upto;
-        self.progress.send_modify(|progress| progress.taken = upto);
-        Ok(())
-    }
-
-    async fn retry_parked(&self) -> Result<(), Stopped> {
-        for lane in 0..self.store.lanes() {
-            let react = Arc::clone(&self.react) as Arc<dyn React>;
-            let (taken, left) = self.store.retry_parked(self.publisher, lane, react).await?;
-            if taken + left > 0 {
-                tracing::warn!(
-                    follower = %self.store.service(), publisher = %self.publisher, taken, left,
-                    "parked events tried again"
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Place {
-    fn is_behind(&self) -> bool {
-        self.stored.iter().any(|stored| *stored < self.read)
     }
 }
