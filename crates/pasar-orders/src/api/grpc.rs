@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::State, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    routing::{MethodRouter, post},
+};
 use futures_util::StreamExt;
 use http::{HeaderMap, Method};
 use pasar_chassis::{
@@ -25,7 +29,6 @@ use pasar_contracts::{
         parsed,
     },
 };
-use pasar_store::cause::Cause;
 use pasar_types::id::OrderId;
 
 use super::{Api, StaffOnly, Viewer, moves::optional_key, place::Placer, shown, stream};
@@ -39,9 +42,9 @@ pub(super) fn routes(api: &Arc<Api>) -> Router {
         .route("/pasar.orders.v1.Orders/GetOrder", post(get_order))
         .route("/pasar.orders.v1.Orders/ListOrders", post(list_orders))
         .route("/pasar.orders.v1.Orders/WatchOrder", post(watch_order))
-        .route("/pasar.orders.v1.Orders/Start", post(start))
-        .route("/pasar.orders.v1.Orders/Ready", post(ready))
-        .route("/pasar.orders.v1.Orders/Collect", post(collect))
+        .route("/pasar.orders.v1.Orders/Start", step(Step::Start))
+        .route("/pasar.orders.v1.Orders/Ready", step(Step::Ready))
+        .route("/pasar.orders.v1.Orders/Collect", step(Step::Collect))
         .route("/pasar.orders.v1.Orders/Cancel", post(cancel))
         .route("/pasar.orders.v1.Orders/Refund", post(refund))
         .with_state(Arc::clone(api));
@@ -107,34 +110,21 @@ async fn watch_order(
     Ok(Replies::new(&api.host.tasks, changes))
 }
 
-async fn start(
-    State(api): State<Arc<Api>>,
-    _: StaffOnly,
-    RequestCause(cause): RequestCause,
-    headers: HeaderMap,
-    Message(request): Message<MoveOrderRequest>,
-) -> Answer {
-    api.step_of(Step::Start, cause, &headers, &request).await
-}
-
-async fn ready(
-    State(api): State<Arc<Api>>,
-    _: StaffOnly,
-    RequestCause(cause): RequestCause,
-    headers: HeaderMap,
-    Message(request): Message<MoveOrderRequest>,
-) -> Answer {
-    api.step_of(Step::Ready, cause, &headers, &request).await
-}
-
-async fn collect(
-    State(api): State<Arc<Api>>,
-    _: StaffOnly,
-    RequestCause(cause): RequestCause,
-    headers: HeaderMap,
-    Message(request): Message<MoveOrderRequest>,
-) -> Answer {
-    api.step_of(Step::Collect, cause, &headers, &request).await
+/// The moves that staff make differ in nothing but the step.
+fn step(step: Step) -> MethodRouter<Arc<Api>> {
+    let take = async move |State(api): State<Arc<Api>>,
+                           _: StaffOnly,
+                           RequestCause(cause): RequestCause,
+                           headers: HeaderMap,
+                           Message(request): Message<MoveOrderRequest>|
+                -> Answer {
+        let id = parsed("id", &request.id)?;
+        let key = optional_key(&headers)?;
+        let if_match = if_match(request.version);
+        let row = api.step(id, step, cause, if_match, key).await?;
+        Ok(api.reply(row))
+    };
+    post(take)
 }
 
 async fn cancel(
@@ -173,20 +163,6 @@ impl Api {
     fn reply(&self, row: OrderRow) -> Reply<Order> {
         let version = row.order.keyversion;
         Reply(Order::new(shown::order(row, &self.links), version))
-    }
-
-    async fn step_of(
-        &self,
-        step: Step,
-        cause: Cause,
-        headers: &HeaderMap,
-        request: &MoveOrderRequest,
-    ) -> Answer {
-        let id = parsed("id", &request.id)?;
-        let key = optional_key(headers)?;
-        let if_match = if_match(request.version);
-        let row = self.step(id, step, cause, if_match, key).await?;
-        Ok(self.reply(row))
     }
 }
 
