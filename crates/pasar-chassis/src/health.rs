@@ -106,13 +106,15 @@ impl Health {
     /// process drains.
     pub async fn becomes(&self, ready: bool) {
         let mut reports = self.0.reports.subscribe();
+        let mut alarms = self.0.tasks.alarms_changed();
         while self.is_ready() != ready {
             if self.0.tasks.is_draining() {
                 return std::future::pending().await;
             }
             tokio::select! {
-                // The sender lives as long as this clone.
+                // The senders live as long as this clone.
                 _ = reports.changed() => {}
+                _ = alarms.changed() => {}
                 () = self.0.tasks.draining() => {}
             }
         }

@@ -29,7 +29,7 @@ struct Inner {
     draining: watch::Sender<bool>,
     running: watch::Sender<usize>,
     handles: Mutex<BTreeMap<u64, (&'static str, Option<AbortHandle>)>>,
-    alarms: Mutex<BTreeMap<String, String>>,
+    alarms: watch::Sender<BTreeMap<String, String>>,
 }
 
 /// By which a task says that it cannot go on until a person does something. Readiness tells of it.
@@ -114,11 +114,17 @@ impl Tasks {
     /// The alarms that are raised: name and what to do.
     #[must_use]
     pub fn alarms(&self) -> Vec<(String, String)> {
-        let alarms = self.owner.alarms.lock();
+        let alarms = self.owner.alarms.borrow();
         alarms
             .iter()
             .map(|(name, text)| (name.clone(), text.clone()))
             .collect()
+    }
+
+    /// Tells when an alarm is raised or cleared.
+    #[must_use]
+    pub fn alarms_changed(&self) -> watch::Receiver<BTreeMap<String, String>> {
+        self.owner.alarms.subscribe()
     }
 
     #[must_use]
@@ -177,15 +183,16 @@ impl Tasks {
 impl Alarm {
     /// Raises it, saying what to do.
     pub fn raise(&self, text: String) {
-        self.tasks
-            .owner
-            .alarms
-            .lock()
-            .insert(self.name.clone(), text);
+        self.tasks.owner.alarms.send_modify(|alarms| {
+            alarms.insert(self.name.clone(), text);
+        });
     }
 
     pub fn clear(&self) {
-        self.tasks.owner.alarms.lock().remove(&self.name);
+        self.tasks
+            .owner
+            .alarms
+            .send_if_modified(|alarms| alarms.remove(&self.name).is_some());
     }
 }
 

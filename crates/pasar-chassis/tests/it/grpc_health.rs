@@ -73,6 +73,27 @@ async fn a_watch_tells_how_a_process_comes_and_goes() {
     }
 }
 
+/// What a watch tells that waits already when something happens.
+async fn told_of(watch: &mut Response, happens: impl FnOnce()) -> Result<ServingStatus, String> {
+    let (told, ()) = tokio::join!(biased; next(watch), async { happens() });
+    told
+}
+
+#[tokio::test]
+async fn a_watch_tells_of_an_alarm_and_of_its_end() {
+    let (_data, host, router) = process();
+    host.health.booted();
+    let mut watch = ask(&router, "Watch", ORDERS).await;
+    assert_eq!(next(&mut watch).await, Ok(ServingStatus::Serving));
+    let alarm = host.tasks.alarm("orders follows inventory".to_owned());
+    let told = told_of(&mut watch, || alarm.raise("`pasar reconcile`".to_owned())).await;
+    assert_eq!(told, Ok(ServingStatus::NotServing));
+    let told = told_of(&mut watch, || alarm.clear()).await;
+    assert_eq!(told, Ok(ServingStatus::Serving));
+    let told = told_of(&mut watch, || host.health.winds_down()).await;
+    assert_eq!(told, Ok(ServingStatus::NotServing));
+}
+
 #[tokio::test]
 async fn a_check_knows_the_process_and_what_it_offers() {
     let (_data, host, router) = process();
