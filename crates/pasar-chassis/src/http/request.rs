@@ -18,6 +18,7 @@ use tracing::Instrument;
 use super::upgrade::Upgrade;
 use crate::{
     cause::{Arrival, FLOW_HEADER},
+    grpc,
     host::Host,
     passport::{self, Passport, Passports, Rejected},
     problem::Problem,
@@ -39,7 +40,14 @@ pub(super) struct Requests {
 }
 
 /// Asked by whoever looks after the process, who has no passport.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+const PROBES: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+];
 
 impl Requests {
     pub(super) fn new(host: &Host, router: Router, passports: Option<Passports>) -> Self {
@@ -65,6 +73,7 @@ impl Requests {
         let flow = arrival.flow.to_string();
         // An error span is there whatever the filter says, and with it the flow of each line.
         let span = tracing::error_span!("request", flow = flow.as_str());
+        let is_grpc = grpc::is_grpc(request.headers());
         let upgrade = Upgrade::of(&mut request);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(arrival);
@@ -85,7 +94,7 @@ impl Requests {
                     Ok(answered) => answered?,
                     Err(_) => Problem::defect("a handler panicked").into_response(),
                 },
-                Err(rejected) => refusal(rejected),
+                Err(rejected) => refusal(rejected, is_grpc),
             };
             if let Some(upgrade) = upgrade {
                 upgrade.follow(&mut response, &tasks);
@@ -113,9 +122,14 @@ impl Requests {
     }
 }
 
-fn refusal(rejected: Rejected) -> Response {
-    Problem::unauthenticated()
-        .detail(rejected.to_string())
-        .header(passport::REFUSED, HeaderValue::from_static("true"))
-        .into_response()
+fn refusal(rejected: Rejected, is_grpc: bool) -> Response {
+    let problem = Problem::unauthenticated().detail(rejected.to_string());
+    let mut response = if is_grpc {
+        grpc::refusal(problem)
+    } else {
+        problem.into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(passport::REFUSED, HeaderValue::from_static("true"));
+    response
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use http::{HeaderMap, Method};
 use pasar_chassis::{
     cause::Arrival,
-    feed, health,
+    feed, grpc, health,
     host::Host,
     http::{self as server, Limits},
     passport::Passports,
@@ -73,7 +73,9 @@ impl Listeners {
             let router = Router::clone(&running.router)
                 .merge(feed::router(&host.tasks, store(service)).await?)
                 .merge(service::description(service, running.describe(service)?))
-                .merge(health::router(host.health.clone(), metrics.clone()));
+                .merge(health::router(host.health.clone(), metrics.clone()))
+                .merge(grpc::health::router(host, running.grpc))
+                .merge(grpc::reflection::router(host, running.grpc));
             server::serve_processes(host, listener, router, &Limits::default());
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! gRPC through the gateway of the real program, by a client library, beside REST.
 
+mod probes;
 mod roles;
 
 use std::{
@@ -7,19 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{future::join_all, stream};
+use futures_util::future::join_all;
 use pasar_contracts::grpc::{
-    health::{HEALTH, HealthCheckRequest, HealthCheckResponse, ServingStatus},
     inventory::{
         GetStockRequest, Movement, Product, PutProductRequest, ReceiveStockRequest, StockLevel,
     },
     orders::{
         GetOrderRequest, Item, MoveOrderRequest, Order, OrderChange, OrderState, PaymentMethod,
         PlaceOrderRequest, WatchOrderRequest,
-    },
-    reflection::{
-        REFLECTION, ServerReflectionRequest, ServerReflectionResponse,
-        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
     },
     types::{Money, PaymentState},
     users::MeRequest,
@@ -49,10 +45,18 @@ struct Client {
 
 impl Client {
     fn new(system: &System, role: Option<&str>) -> Self {
-        let endpoint = Endpoint::from_shared(system.url().to_owned()).unwrap();
+        Self {
+            key: role.map(|role| system.folder().key(role)),
+            ..Self::at(system.url())
+        }
+    }
+
+    /// Without credentials.
+    fn at(url: &str) -> Self {
+        let endpoint = Endpoint::from_shared(url.to_owned()).unwrap();
         Self {
             channel: endpoint.connect_lazy(),
-            key: role.map(|role| system.folder().key(role)),
+            key: None,
         }
     }
 
@@ -337,93 +341,4 @@ async fn a_deadline_ends_a_call_and_a_stream() {
     let changes = grpc.server_streaming(request, path, codec).await.unwrap();
     let end = soon("the end", changes.into_inner().message()).await;
     assert_eq!(end.unwrap_err().code(), Code::DeadlineExceeded);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_asks_learns_what_there_is_and_whether_it_serves() {
-    let system = System::start();
-    let anyone = Client::new(&system, None);
-    let check = |service: &str| {
-        let request = HealthCheckRequest {
-            service: service.to_owned(),
-        };
-        let anyone = anyone.clone();
-        async move {
-            let path = format!("/{HEALTH}/Check");
-            anyone.call::<_, HealthCheckResponse>(&path, request).await
-        }
-    };
-    for service in ["", "pasar.orders.v1.Orders", "pasar.relay.v1.Relay"] {
-        let health = check(service).await.unwrap();
-        assert_eq!(health.status(), ServingStatus::Serving, "{service}");
-    }
-    assert_eq!(check("nobody").await.unwrap_err().code(), Code::NotFound);
-    let request = HealthCheckRequest {
-        service: "nobody".to_owned(),
-    };
-    let mut watch: Streaming<HealthCheckResponse> = anyone
-        .follow(&format!("/{HEALTH}/Watch"), request)
-        .await
-        .unwrap();
-    let status = soon("a status", watch.message()).await.unwrap().unwrap();
-    assert_eq!(status.status(), ServingStatus::ServiceUnknown);
-
-    let answers = reflect(
-        &anyone,
-        vec![
-            MessageRequest::ListServices(String::new()),
-            MessageRequest::FileContainingSymbol("pasar.orders.v1.Orders".to_owned()),
-            MessageRequest::FileByFilename("pasar/types/v1/types.proto".to_owned()),
-            MessageRequest::FileContainingSymbol("nobody.v1.Nothing".to_owned()),
-        ],
-    )
-    .await;
-    let MessageResponse::ListServicesResponse(services) = &answers[0] else {
-        panic!("{answers:?}");
-    };
-    let services: Vec<_> = services.service.iter().map(|each| &*each.name).collect();
-    assert_eq!(
-        services,
-        [
-            REFLECTION,
-            "pasar.inventory.v1.Inventory",
-            "pasar.orders.v1.Orders",
-            "pasar.payments.v1.Payments",
-            "pasar.relay.v1.Relay",
-            "pasar.users.v1.Users",
-        ]
-    );
-    for (answer, files) in [(&answers[1], 3), (&answers[2], 1)] {
-        let MessageResponse::FileDescriptorResponse(found) = answer else {
-            panic!("{answer:?}");
-        };
-        assert_eq!(found.file_descriptor_proto.len(), files);
-    }
-    assert!(matches!(answers[3], MessageResponse::ErrorResponse(_)));
-}
-
-async fn reflect(client: &Client, questions: Vec<MessageRequest>) -> Vec<MessageResponse> {
-    let mut grpc = Grpc::new(client.channel.clone());
-    soon("a connection", grpc.ready()).await.unwrap();
-    let questions = questions
-        .into_iter()
-        .map(|question| ServerReflectionRequest {
-            host: String::new(),
-            message_request: Some(question),
-        });
-    let questions: Vec<_> = questions.collect();
-    let codec: ProstCodec<ServerReflectionRequest, ServerReflectionResponse> =
-        ProstCodec::default();
-    let path = PathAndQuery::try_from(format!("/{REFLECTION}/ServerReflectionInfo")).unwrap();
-    let request = Request::new(stream::iter(questions));
-    let mut answers = grpc
-        .streaming(request, path, codec)
-        .await
-        .unwrap()
-        .into_inner();
-    let mut all = Vec::new();
-    while let Some(answer) = soon("an answer", answers.message()).await.unwrap() {
-        all.push(answer.message_response.unwrap());
-    }
-    all
 }

@@ -153,6 +153,17 @@ impl Folder {
         self.add_places(command)
     }
 
+    /// Several services in one process, each at an address of its own.
+    pub(crate) fn command_of_all(&self, names: &[&'static str]) -> Command {
+        let mut command = self.program();
+        command.arg("up").args(names).arg("--demo");
+        for name in names {
+            let variable = format!("PASAR_SERVICES__{}__BIND", name.to_uppercase());
+            command.env(variable, format!("127.0.0.1:{}", self.port(name, 0)));
+        }
+        self.add_places(command)
+    }
+
     /// The place of a database.
     pub(crate) fn place(&self, name: &str) -> Place {
         self.folder.databases().named(&self.data(), name)
