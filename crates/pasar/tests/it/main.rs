@@ -12,6 +12,7 @@ mod crash;
 mod documents;
 mod drain;
 mod grpc;
+mod live_failover;
 mod money;
 mod ports;
 mod processes;
