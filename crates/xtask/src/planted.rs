@@ -5,7 +5,7 @@
 
 mod bugs;
 
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
@@ -15,7 +15,7 @@ use crate::{
     tally::{self, Tally},
     workspace::{self, TEST_FEATURES, Workspace},
 };
-use bugs::{BUGS, Bug};
+use bugs::Bug;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -27,9 +27,6 @@ pub(crate) struct Options {
     cycles: u32,
 }
 
-/// Whose tests catch the bugs: those of others would be built anew with each bug, for nothing.
-const CATCHING: [&str; 2] = ["pasar", "pasar-relay"];
-
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let wanted = |bug: &&Bug| {
         options
@@ -37,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
             .as_ref()
             .is_none_or(|only| bug.name.contains(only))
     };
-    let bugs: Vec<&Bug> = BUGS.iter().filter(wanted).collect();
+    let bugs: Vec<&Bug> = bugs::all().filter(wanted).collect();
     ensure!(!bugs.is_empty(), "no bug is called so");
     let scratch = scratch_copy(workspace)?;
     let servers = servers::start(workspace, &[])?;
@@ -56,10 +53,13 @@ fn plant(
     options: &Options,
 ) -> anyhow::Result<()> {
     println!("without a bug, the same tests pass:");
-    let mut tests: Vec<&str> = bugs.iter().map(|bug| bug.caught_by).collect();
-    tests.sort_unstable();
-    tests.dedup();
-    let whole = test(scratch, servers, &tests, options)?;
+    let runs: BTreeSet<(&str, bool)> = bugs.iter().map(|bug| run_of(bug)).collect();
+    let mut whole = Tally::default();
+    for run in runs {
+        let theirs = bugs.iter().filter(|bug| run_of(bug) == run);
+        let tests: BTreeSet<&str> = theirs.map(|bug| bug.caught_by).collect();
+        whole.add(test(scratch, servers, run, &tests, options)?);
+    }
     ensure!(
         whole.failed == 0 && whole.passed > 0,
         "the tests fail without a bug"
@@ -97,39 +97,43 @@ fn with_bug(
     let path = scratch.root().join(bug.file);
     let whole = fs::read_to_string(&path).with_context(|| format!("cannot read {}", bug.file))?;
     fs::write(&path, bug.planted(&whole)?)?;
-    let caught = build(scratch).and_then(|()| test(scratch, servers, &[bug.caught_by], options));
+    let tests = BTreeSet::from([bug.caught_by]);
+    let caught = test(scratch, servers, run_of(bug), &tests, options);
     fs::write(&path, whole)?;
     Ok(caught?.failed > 0)
 }
 
-/// A bug that does not compile would look as if it were caught.
-fn build(scratch: &Workspace) -> anyhow::Result<()> {
-    workspace::run(cargo(scratch).arg("--no-run"))
+/// Whose tests are run for a bug, and whether on PostgreSQL.
+const fn run_of(bug: &Bug) -> (&'static str, bool) {
+    (bug.package, bug.on_postgres)
 }
 
 fn test(
     scratch: &Workspace,
     servers: &Servers,
-    tests: &[&str],
+    (package, on_postgres): (&str, bool),
+    tests: &BTreeSet<&str>,
     options: &Options,
 ) -> anyhow::Result<Tally> {
-    build(scratch)?;
-    let mut command = cargo(scratch);
+    // A bug that does not compile would look as if it were caught.
+    workspace::run(cargo(scratch, package).arg("--no-run"))?;
+    let mut command = cargo(scratch, package);
     command
         .arg("--")
         .args(tests)
         .env("PASAR_CRASH_CYCLES", options.cycles.to_string());
+    if on_postgres {
+        command.env("ENGINE_UNDER_TEST", "postgres");
+    }
     tally::run_counted(servers.told_to(&mut command))
 }
 
-fn cargo(scratch: &Workspace) -> Command {
-    let mut command = scratch.cargo(&["test", "--quiet", "--test", "it"]);
-    for package in CATCHING {
-        command.args(["-p", package]);
+fn cargo(scratch: &Workspace, package: &str) -> Command {
+    let mut command = scratch.cargo(&["test", "--quiet", "--test", "it", "-p", package]);
+    if package == "pasar" {
+        command.args(TEST_FEATURES);
     }
-    command
-        .args(TEST_FEATURES)
-        .env("CARGO_TARGET_DIR", scratch.root().with_file_name("target"));
+    command.env("CARGO_TARGET_DIR", scratch.root().with_file_name("target"));
     command
 }
 
