@@ -26,9 +26,13 @@ pub struct Publisher {
     urls: Arc<[String]>,
     introduce: Introduce,
     client: Client,
-    /// The instance that answered last.
+    /// Counts turns: whose it is answered last.
     current: Arc<AtomicUsize>,
 }
+
+/// The turn in which an instance was asked.
+#[derive(Clone, Copy)]
+pub(super) struct Asked(usize);
 
 #[derive(Debug, thiserror::Error)]
 enum Unanswered {
@@ -79,11 +83,12 @@ impl Publisher {
         let path = format!("{FEEDS}{}?after={after}&limit={limit}", self.service);
         let mut last = None;
         for _ in 0..self.urls.len() {
-            match self.ask_page(&path).await {
+            let asked = self.asked();
+            match self.ask_page(asked, &path).await {
                 Ok(page) => return Ok(page),
                 Err(unanswered) => {
                     last = Some(unanswered);
-                    self.turn();
+                    self.turn_from(asked);
                 }
             }
         }
@@ -95,19 +100,19 @@ impl Publisher {
         )))
     }
 
-    async fn ask_page(&self, path: &str) -> Result<FeedPage, Unanswered> {
-        let asked = self
-            .get(path, "application/json", Some(PAGE_TIMEOUT))
+    async fn ask_page(&self, asked: Asked, path: &str) -> Result<FeedPage, Unanswered> {
+        let answer = self
+            .get(asked, path, "application/json", Some(PAGE_TIMEOUT))
             .await?;
-        let body = asked.bytes().await?;
+        let body = answer.bytes().await?;
         Ok(serde_json::from_slice(&body)?)
     }
 
     /// A stream of what comes after a place.
-    pub(super) async fn stream(&self, after: i64) -> Result<Response, String> {
+    pub(super) async fn stream(&self, asked: Asked, after: i64) -> Result<Response, String> {
         let path = format!("{FEEDS}{}?after={after}", self.service);
-        let asked = tokio::time::timeout(PAGE_TIMEOUT, self.get(&path, "text/event-stream", None));
-        match asked.await {
+        let asking = self.get(asked, &path, "text/event-stream", None);
+        match tokio::time::timeout(PAGE_TIMEOUT, asking).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(unanswered)) => Err(chain(&unanswered)),
             Err(_) => Err("it does not answer in time".to_owned()),
@@ -116,6 +121,7 @@ impl Publisher {
 
     async fn get(
         &self,
+        asked: Asked,
         path: &str,
         accept: &'static str,
         within: Option<Duration>,
@@ -123,7 +129,7 @@ impl Publisher {
         let (name, value) = (self.introduce)(path);
         let mut request = self
             .client
-            .get(format!("{}{path}", self.url()))
+            .get(format!("{}{path}", self.url(asked)))
             .header(ACCEPT, accept)
             .header(name, value);
         if let Some(within) = within {
@@ -144,14 +150,20 @@ impl Publisher {
         }
     }
 
-    /// The instance that is asked now.
-    pub(super) fn url(&self) -> &str {
-        &self.urls[self.current.load(Relaxed) % self.urls.len()]
+    /// Whose turn it is.
+    pub(super) fn asked(&self) -> Asked {
+        Asked(self.current.load(Relaxed))
     }
 
-    /// Goes on to the next instance.
-    pub(super) fn turn(&self) {
-        self.current.fetch_add(1, Relaxed);
+    pub(super) fn url(&self, Asked(turn): Asked) -> &str {
+        &self.urls[turn % self.urls.len()]
+    }
+
+    /// Goes on to the next instance, unless somebody has since: two who find the same one silent must not pass
+    /// over the one after it.
+    pub(super) fn turn_from(&self, Asked(turn): Asked) {
+        let next = turn.wrapping_add(1);
+        let _ = self.current.compare_exchange(turn, next, Relaxed, Relaxed);
     }
 
     pub(super) fn instances(&self) -> usize {
@@ -168,4 +180,61 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use pasar_contracts::api::feeds::FeedHead;
+    use pasar_types::{id::EpochId, time::Timestamp};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers every request with the same page.
+    async fn serve(listener: TcpListener) {
+        let page = FeedPage {
+            head: FeedHead {
+                epoch: EpochId::from_bytes([1; 16]),
+                parent: None,
+                forked_at: None,
+                sequence: 0,
+                time: Timestamp::default(),
+            },
+            events: Vec::new(),
+        };
+        let page = serde_json::to_string(&page).unwrap();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{page}",
+            page.len()
+        );
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = socket.read(&mut request).await;
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    }
+
+    async fn listen() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (listener, url)
+    }
+
+    #[tokio::test]
+    async fn all_who_find_an_instance_gone_at_once_go_on_to_the_next() {
+        let (gone, gone_url) = listen().await;
+        let (listener, url) = listen().await;
+        drop(gone);
+        tokio::spawn(serve(listener));
+        let introduce: Introduce = Arc::new(|_| (ACCEPT, HeaderValue::from_static("*/*")));
+        let publisher = Publisher::new(Service::Orders, &[gone_url, url], introduce);
+        let page = || publisher.page(0, 1);
+        let pages = tokio::join!(page(), page(), page(), page());
+        for page in [pages.0, pages.1, pages.2, pages.3] {
+            page.unwrap();
+        }
+    }
 }

@@ -8,7 +8,7 @@ use pasar_contracts::{
     envelope::Envelope,
 };
 
-use super::HttpFeed;
+use super::{HttpFeed, publisher::Asked};
 use crate::{envelope, follow::Follow as _, sse_frames::Frames};
 
 /// A stream that says nothing for so long is gone: it tells its head every second.
@@ -35,12 +35,11 @@ pub(super) async fn run(feed: &HttpFeed) {
         // Once for each outage, however long it lasts.
         if failures == publisher.instances() {
             tracing::warn!(
-                publisher = %publisher.service(), url = publisher.url(), %ended,
+                publisher = %publisher.service(), url = publisher.url(publisher.asked()), %ended,
                 "the feed cannot be reached; it is tried again until it can"
             );
         }
         failures += 1;
-        publisher.turn();
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -51,11 +50,20 @@ async fn listen(feed: &HttpFeed) -> Result<std::convert::Infallible, String> {
     if feed.epoch().is_none() {
         feed.head().await.map_err(|fault| fault.to_string())?;
     }
+    let publisher = &feed.0.publisher;
+    let asked = publisher.asked();
+    let heard = hear(feed, asked).await;
+    publisher.turn_from(asked);
+    heard
+}
+
+/// What one instance streams, until it does not.
+async fn hear(feed: &HttpFeed, asked: Asked) -> Result<std::convert::Infallible, String> {
     let (epoch, head) = {
         let known = feed.0.known.borrow();
         (known.epoch, known.head)
     };
-    let response = feed.0.publisher.stream(head).await?;
+    let response = feed.0.publisher.stream(asked, head).await?;
     let mut bytes = response.bytes_stream();
     let mut frames = Frames::default();
     loop {
