@@ -92,6 +92,16 @@ impl Config {
         })
     }
 
+    /// Defaults, then the file: whoever runs tests may have variables of their own.
+    #[cfg(test)]
+    pub(crate) fn of_file(file: PathBuf) -> anyhow::Result<Self> {
+        Self::read(&Sources {
+            defaults: DEFAULTS,
+            file: Some(file),
+            ..Sources::default()
+        })
+    }
+
     /// What clients reach a gateway in another process by.
     pub(crate) fn public_url_elsewhere(&self) -> anyhow::Result<String> {
         ensure!(

@@ -144,7 +144,7 @@ mod tests {
             let url = format!("\"http://{}\"", of.address);
             assert_eq!(config.matches(&url).count(), 1, "{config}");
         }
-        crate::config::Config::load(Some(path)).unwrap();
+        crate::config::Config::of_file(path).unwrap();
     }
 
     #[test]
