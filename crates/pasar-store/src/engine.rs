@@ -190,6 +190,23 @@ impl Connection {
         either!(self, connection => connection.execute(sql, params))
     }
 
+    /// Runs a statement that must touch one row of something. Where a statement costs a way to a server and back, it
+    /// waits for the next one, which then fails in its place.
+    pub(crate) fn execute_one(
+        &self,
+        what: &'static str,
+        sql: &'static str,
+        params: &[&dyn ToValue],
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => match sqlite.execute(sql, params)? {
+                1 => Ok(()),
+                rows => Err(touched(what, rows)),
+            },
+            Self::Postgres(postgres) => postgres.execute_one(what, sql, params),
+        }
+    }
+
     /// Calls `each` for every row until it says false.
     pub(crate) fn query(
         &self,
@@ -225,4 +242,12 @@ pub(crate) fn open_error(fault: &Fault, place: &Place) -> String {
         Place::Postgres(server) => postgres::advice(fault, &server.database),
     };
     advice.unwrap_or_else(|| "see the cause".to_owned())
+}
+
+/// What became of a statement that was to touch one row.
+fn touched(what: &'static str, rows: u64) -> Fault {
+    match rows {
+        0 => Fault::Conflict(what),
+        more => Fault::Bug(format!("{more} rows of {what} changed where one was meant")),
+    }
 }

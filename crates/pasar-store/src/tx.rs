@@ -31,21 +31,15 @@ impl<'c> Tx<'c> {
         self.connection.execute(sql, params)
     }
 
-    /// Runs a statement that must touch exactly one row. Otherwise the command meets
-    /// `Fault::Conflict(what)` and is run again.
+    /// Runs a statement that must touch exactly one row. Otherwise the command meets `Fault::Conflict(what)` and is
+    /// run again. It meets it, and a broken constraint, here, with a later statement, or as it ends.
     pub fn execute_one(
         &self,
         what: &'static str,
         sql: &'static str,
         params: &[&dyn ToValue],
     ) -> Result<(), Fault> {
-        match self.execute(sql, params)? {
-            1 => Ok(()),
-            0 => Err(Fault::Conflict(what)),
-            more => Err(Fault::Bug(format!(
-                "{more} rows of {what} changed where one was meant"
-            ))),
-        }
+        self.connection.execute_one(what, sql, params)
     }
 
     /// The one row that must exist.

@@ -14,7 +14,8 @@ pub(crate) fn insert(
     sku: &Sku,
     movement: &Movement,
 ) -> Result<(), Fault> {
-    tx.execute(
+    tx.execute_one(
+        "movement",
         "INSERT INTO movement (location, sku, number, kind, change, on_hand, order_id, reason, actor, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         &[

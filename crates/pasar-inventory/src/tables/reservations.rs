@@ -57,7 +57,8 @@ pub(crate) fn location_of(tx: &Tx<'_>, order: OrderId) -> Result<Option<Location
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, reservation: &Reservation) -> Result<(), Fault> {
-    tx.execute(
+    tx.execute_one(
+        "reservation",
         "INSERT INTO reservation (order_id, id, location, state, lines, expires_at, flow, keyversion)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         &[

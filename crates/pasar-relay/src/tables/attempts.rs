@@ -17,7 +17,8 @@ pub(crate) struct Tried {
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, id: SubscriptionId, tried: &Tried) -> Result<(), Fault> {
-    tx.execute(
+    tx.execute_one(
+        "attempt",
         "INSERT INTO attempt (subscription, position, attempt, at, took_us, delivered, status, detail, next_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         &[

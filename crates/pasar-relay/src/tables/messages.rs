@@ -44,7 +44,8 @@ pub(crate) fn reserve(tx: &Tx<'_>, count: i64, bytes: i64) -> Result<i64, Fault>
 
 pub(crate) fn insert(tx: &Tx<'_>, message: &Message) -> Result<(), Fault> {
     let origin = message.origin;
-    tx.execute(
+    tx.execute_one(
+        "message",
         "INSERT INTO message (position, topic, id, type, source, subject, key, time, accepted_at, flow,
                               causation, traceparent, actor, keyversion, epoch, sequence, content_type,
                               data, extensions)

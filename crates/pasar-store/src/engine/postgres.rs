@@ -136,7 +136,7 @@ impl Connection {
     /// For what is not a group: reads, migrations, tidying.
     pub(crate) fn commit(&self) -> Result<(), Fault> {
         self.with(|session| {
-            if session.is_unsent() {
+            if session.is_unsent() && !session.defers() {
                 session.forget_waiting();
                 return Ok(());
             }
@@ -180,6 +180,7 @@ impl Connection {
 
     pub(crate) fn rollback_to_savepoint(&self) -> Result<(), Fault> {
         self.with(|session| {
+            session.take_back_deferred();
             if !session.unqueue(Control::Savepoint) {
                 session.queue(Control::RollbackTo);
                 session.queue(Control::Release);
@@ -196,10 +197,13 @@ impl Connection {
             .is_some_and(Session::in_transaction)
     }
 
-    /// Fails after a statement failed that nobody rolled back: the server would take no more of them, and make a
-    /// rollback of a commit.
+    /// Fails if a deferred statement does, and after a statement failed that nobody rolled back: the server would take
+    /// no more of them, and make a rollback of a commit.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        let has_failed = self.with(|session| Ok(session.has_failed()))?;
+        let has_failed = self.with(|session| {
+            session.run_deferred()?;
+            Ok(session.has_failed())
+        })?;
         if has_failed {
             return Err(Fault::Bug(
                 "a command went on after the database had refused a statement".to_owned(),
@@ -214,6 +218,17 @@ impl Connection {
 
     pub(crate) fn execute(&self, sql: &'static str, params: &[&dyn ToValue]) -> Result<u64, Fault> {
         self.run(sql, params).map(|reply| reply.affected)
+    }
+
+    /// Sent with the next statement, or once the command is over.
+    pub(crate) fn execute_one(
+        &self,
+        what: &'static str,
+        sql: &'static str,
+        params: &[&dyn ToValue],
+    ) -> Result<(), Fault> {
+        let args = args(params)?;
+        self.with(|session| session.defer(what, sql, &args))
     }
 
     /// Calls `each` for every row until it says false.
@@ -238,10 +253,7 @@ impl Connection {
     }
 
     fn run(&self, sql: &'static str, params: &[&dyn ToValue]) -> Result<Reply, Fault> {
-        let args: Vec<_> = params
-            .iter()
-            .map(|param| super::bindable(*param).map(Arg::One))
-            .collect::<Result<_, Fault>>()?;
+        let args = args(params)?;
         self.with(|session| session.run(sql, &args, None))
     }
 
@@ -261,6 +273,11 @@ impl Connection {
             fault(error)
         })
     }
+}
+
+fn args<'p>(params: &[&'p dyn ToValue]) -> Result<Vec<Arg<'p>>, Fault> {
+    let bindable = params.iter().map(|param| super::bindable(*param));
+    bindable.map(|value| value.map(Arg::One)).collect()
 }
 
 const MIGRATION_LANE: u32 = u32::MAX;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench_db;
+mod deferred;
 mod feed_order;
 mod followers;
 mod fresh;

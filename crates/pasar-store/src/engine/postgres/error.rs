@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc};
 
-use crate::fault::{EngineError, Fault};
+use crate::{
+    engine::touched,
+    fault::{EngineError, Fault},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PgError {
@@ -17,6 +20,8 @@ pub(crate) enum PgError {
     LaneHeld,
     #[error("the server does not speak as expected: {0}")]
     Protocol(&'static str),
+    #[error("{1} rows of {0} changed where one was meant")]
+    Touched(&'static str, u64),
     /// A setting under which what is answered might not last.
     #[error("{0}")]
     Setting(String),
@@ -42,7 +47,7 @@ impl PgError {
         match self {
             Self::Connect(..) | Self::Lost(_) | Self::Protocol(_) | Self::Setting(_) => true,
             Self::Server(error) => error.fatal,
-            Self::LaneHeld => false,
+            Self::LaneHeld | Self::Touched(..) => false,
         }
     }
 }
@@ -85,6 +90,7 @@ pub(super) fn fault(error: PgError) -> Fault {
         PgError::Server(server) if server.code.starts_with("23") => {
             Fault::Constraint(opaque(error))
         }
+        PgError::Touched(what, rows) => touched(what, *rows),
         PgError::Connect(..) | PgError::Lost(_) | PgError::LaneHeld => {
             Fault::Unavailable(opaque(error))
         }

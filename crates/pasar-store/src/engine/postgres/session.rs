@@ -1,5 +1,6 @@
 //! A session: prepared statements, and several of them sent at once. What must precede a statement (BEGIN, the
-//! lane, a savepoint) waits and travels with it, so that it costs no way to the server and back.
+//! lane, a savepoint) waits and travels with it, so that it costs no way to the server and back; so do statements
+//! whose answer nobody needs at once.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,6 +21,8 @@ pub(super) struct Session {
     names: u64,
     /// What is sent before the next statement.
     waiting: Vec<Control>,
+    /// What is written to be sent, with what comes next.
+    deferred: Vec<Step>,
     /// Of the last ReadyForQuery: `I` outside a transaction, `T` in one, `E` in one that failed.
     status: u8,
     /// Answers that nobody waited for.
@@ -63,8 +66,12 @@ struct Step {
     key: Key,
     control: Option<Control>,
     is_parsed: bool,
+    /// What it must touch one row of.
+    touches: Option<&'static str>,
 }
 
+/// What is deferred up to this is sent with the next statement; beyond it, at once.
+const MOST_DEFERRED_BYTES: usize = 256 * 1024;
 /// Statements that a session keeps prepared. Texts are static, so there are not so many.
 const MOST_STATEMENTS: usize = 1_000;
 
@@ -91,6 +98,7 @@ impl Session {
             statements: HashMap::new(),
             names: 0,
             waiting: Vec::new(),
+            deferred: Vec::new(),
             status: b'I',
             unread: 0,
             xid: None,
@@ -104,7 +112,7 @@ impl Session {
 
     /// A transaction is open, or opens with the next statement.
     pub(super) fn in_transaction(&self) -> bool {
-        self.status != b'I' || !self.waiting.is_empty()
+        self.status != b'I' || !self.waiting.is_empty() || !self.deferred.is_empty()
     }
 
     /// The server refuses all statements until the transaction, or a savepoint, is rolled back.
@@ -115,6 +123,11 @@ impl Session {
     /// Nothing of the transaction has reached the server.
     pub(super) const fn is_unsent(&self) -> bool {
         self.status == b'I'
+    }
+
+    /// A statement of the transaction still has to be sent.
+    pub(super) fn defers(&self) -> bool {
+        self.deferred.iter().any(|step| step.control.is_none())
     }
 
     pub(super) fn queue(&mut self, control: Control) {
@@ -131,7 +144,52 @@ impl Session {
     }
 
     pub(super) fn forget_waiting(&mut self) {
+        self.take_back_deferred();
         self.waiting.clear();
+    }
+
+    /// Forgets statements that were not sent. What moves the transaction along waits again.
+    pub(super) fn take_back_deferred(&mut self) {
+        if self.deferred.is_empty() {
+            return;
+        }
+        // Nothing else is written and not sent: whatever is not deferred is sent at once.
+        self.wire.out.clear();
+        let steps = std::mem::take(&mut self.deferred);
+        for step in steps.iter().filter(|step| !step.is_parsed) {
+            self.statements.remove(&step.key);
+        }
+        let controls = steps.iter().filter_map(|step| step.control);
+        self.waiting.splice(0..0, controls);
+    }
+
+    /// Writes a statement that must touch one row, and sends it with the next one. If it fails, that one does.
+    pub(super) fn defer(
+        &mut self,
+        touches: &'static str,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<(), PgError> {
+        self.deferred = self.send_waiting()?;
+        let step = self.send(sql, args, None)?;
+        self.deferred.push(Step {
+            touches: Some(touches),
+            ..step
+        });
+        if self.wire.out.len() > MOST_DEFERRED_BYTES {
+            self.run_deferred()?;
+        }
+        Ok(())
+    }
+
+    /// Sends what was deferred, and fails if anything of it does.
+    pub(super) fn run_deferred(&mut self) -> Result<(), PgError> {
+        if self.deferred.is_empty() {
+            return Ok(());
+        }
+        let mut steps = std::mem::take(&mut self.deferred);
+        let last = steps.len() - 1;
+        self.finish(&mut steps, last).map(drop)
     }
 
     /// Sends a statement with what waits before it and, if given, with what ends the transaction.
@@ -141,6 +199,10 @@ impl Session {
         args: &[Arg<'_>],
         end: Option<Control>,
     ) -> Result<Reply, PgError> {
+        if end.is_some() {
+            // Nothing is committed before it is known to have touched what it should.
+            self.run_deferred()?;
+        }
         let mut steps = self.send_waiting()?;
         let main = steps.len();
         steps.push(self.send(sql, args, None)?);
@@ -152,13 +214,14 @@ impl Session {
 
     /// Sends what waits, and this last.
     pub(super) fn run_control(&mut self, control: Control) -> Result<(), PgError> {
+        self.run_deferred()?;
         let mut steps = self.send_waiting()?;
         let main = steps.len();
         steps.push(self.send(control.sql(), &[], Some(control))?);
         self.finish(&mut steps, main).map(drop)
     }
 
-    /// Sends what waits, if anything does.
+    /// Sends what waits or was deferred, if anything was.
     pub(super) fn run_waiting(&mut self) -> Result<(), PgError> {
         let mut steps = self.send_waiting()?;
         match steps.len().checked_sub(1) {
@@ -200,17 +263,17 @@ impl Session {
         }
     }
 
+    /// Writes what waits after what was deferred.
     fn send_waiting(&mut self) -> Result<Vec<Step>, PgError> {
-        std::mem::take(&mut self.waiting)
-            .into_iter()
-            .map(|control| {
-                let args = match control {
-                    Control::Lane(lock) => vec![Arg::One(Value::Int(lock))],
-                    _ => Vec::new(),
-                };
-                self.send(control.sql(), &args, Some(control))
-            })
-            .collect()
+        let mut steps = std::mem::take(&mut self.deferred);
+        for control in std::mem::take(&mut self.waiting) {
+            let args = match control {
+                Control::Lane(lock) => vec![Arg::One(Value::Int(lock))],
+                _ => Vec::new(),
+            };
+            steps.push(self.send(control.sql(), &args, Some(control))?);
+        }
+        Ok(steps)
     }
 
     /// Writes a statement to what is to be sent, prepared there if it is not yet.
@@ -258,6 +321,7 @@ impl Session {
             key,
             control,
             is_parsed: fits,
+            touches: None,
         })
     }
 
@@ -287,8 +351,12 @@ impl Session {
                 }
                 (b'D', Some(_)) if at == main => reply.rows.push(body),
                 (b'C', Some(step)) => {
+                    let touched = affected(&body);
                     if at == main {
-                        reply.affected = affected(&body);
+                        reply.affected = touched;
+                    }
+                    if let Some(what) = step.touches.filter(|_| touched != 1) {
+                        failure.get_or_insert(PgError::Touched(what, touched));
                     }
                     if step.control == Some(Control::Commit) && !body.starts_with(b"COMMIT") {
                         failure = Some(PgError::Protocol("a failed transaction was committed"));
