@@ -132,7 +132,7 @@ mod tests {
         let shape = Shape {
             apart: true,
             instances: 2,
-            database: Some("postgres://localhost/x?schema=a_{service}".to_owned()),
+            database: Some("postgres://pasar:secret@localhost/x?schema=a_{service}".to_owned()),
             database_pid: None,
         };
         let data = tempfile::tempdir().unwrap();
