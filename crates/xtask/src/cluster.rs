@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use self::instances::Instances;
 use crate::{
     servers::{self, Servers},
-    workspace::{self, Workspace},
+    workspace::Workspace,
 };
 
 #[derive(Args)]
@@ -44,7 +44,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     );
     let program = match &options.program {
         Some(program) => program.canonicalize().context("there is no such program")?,
-        None => build(workspace)?,
+        None => workspace.build_release()?,
     };
     let root = workspace.target().join("cluster");
     // What an earlier one left behind, if it was killed.
@@ -72,11 +72,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
         server.stop(workspace)?;
     }
     started.and(ended)
-}
-
-fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    workspace::run(&mut workspace.cargo(&["build", "--release", "-p", "pasar"]))?;
-    Ok(workspace.target().join("release/pasar"))
 }
 
 fn postgres(workspace: &Workspace) -> anyhow::Result<Servers> {

@@ -3,10 +3,7 @@
 use anyhow::ensure;
 use clap::Args;
 
-use crate::{
-    tally,
-    workspace::{self, Workspace},
-};
+use crate::{tally, workspace::Workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -22,10 +19,10 @@ const TEST: &str =
     "relay_fan_out::eight_destinations_get_each_message_at_once_whatever_a_ninth_does";
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
-    workspace::run(&mut workspace.cargo(&["build", "--release", "-p", "pasar"]))?;
+    let program = workspace.build_release()?;
     let mut command = workspace.long_test(&[TEST]);
     command
-        .env("FAN_OUT_PROGRAM", workspace.target().join("release/pasar"))
+        .env("FAN_OUT_PROGRAM", program)
         .env("FAN_OUT_MESSAGES", options.messages.to_string())
         .env("FAN_OUT_ROUNDS", options.rounds.to_string());
     let proof = tally::run_with_servers(workspace, &mut command, &[])?;

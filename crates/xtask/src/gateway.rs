@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     process::Stdio,
 };
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     nginx::{self, Server},
-    workspace::{self, Workspace},
+    workspace::Workspace,
 };
 
 #[derive(Args)]
@@ -25,6 +26,9 @@ pub(crate) struct Options {
     /// How often each is measured, in turn
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// A program that is built already [default: builds one with optimisations]
+    #[arg(long)]
+    program: Option<PathBuf>,
 }
 
 const PACKAGE: &str = "nginx";
@@ -35,7 +39,10 @@ const TOKEN_BYTES: usize = 400;
 const ANSWER_BYTES: usize = 400;
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
-    workspace::run(&mut workspace.cargo(&["build", "--release", "-p", "pasar"]))?;
+    let program = match &options.program {
+        Some(program) => program.canonicalize().context("there is no such program")?,
+        None => workspace.build_release()?,
+    };
     let folder = workspace.target().join("nginx");
     let root = nginx::unpack(workspace, &folder, &[PACKAGE], PROGRAM)?;
     let service = Server::start(&root, &folder, "service", "", service_at)?;
@@ -44,7 +51,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let inventory = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let proxy = |address| proxy_at(address, service.address, inventory, &token);
     let proxy = Server::start(&root, &folder, "proxy", "", proxy)?;
-    let mut bench = nginx::limited(&workspace.target().join("release/pasar"));
+    let mut bench = nginx::limited(&program);
     bench.args(["bench", "gateway", "--json"]);
     for (name, value) in [
         ("--connections", options.connections),

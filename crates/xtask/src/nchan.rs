@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     nginx::{self, Server},
-    workspace::{self, Workspace},
+    workspace::Workspace,
 };
 
 #[derive(Args)]
@@ -36,8 +36,7 @@ const PACKAGES: [&str; 2] = ["nginx", "libnginx-mod-nchan"];
 const MODULE: &str = "usr/lib/nginx/modules/ngx_nchan_module.so";
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
-    workspace::run(&mut workspace.cargo(&["build", "--release", "-p", "pasar"]))?;
-    let program = workspace.target().join("release/pasar");
+    let program = workspace.build_release()?;
     let folder = workspace.target().join("nchan");
     let root = nginx::unpack(workspace, &folder, &PACKAGES, MODULE)?;
     let module = format!("load_module {}/{MODULE};", root.display());

@@ -86,6 +86,12 @@ impl Workspace {
         command
     }
 
+    /// Builds the program with optimisations, and answers where it is.
+    pub(crate) fn build_release(&self) -> anyhow::Result<PathBuf> {
+        run(&mut self.cargo(&["build", "--release", "-p", "pasar"]))?;
+        Ok(self.target().join("release/pasar"))
+    }
+
     /// `cargo {verb} --workspace` as the tests are built.
     pub(crate) fn cargo_tests(&self, verb: &str) -> Command {
         let mut command = self.cargo(&[verb, "--workspace"]);
