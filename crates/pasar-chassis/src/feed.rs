@@ -20,7 +20,8 @@ use http::{
 use pasar_contracts::{
     api::{
         feeds::{
-            DEFAULT_FEED_LIMIT, FEEDS, FeedHead, FeedPage, FeedQuery, HEAD_EVENT, MAX_FEED_LIMIT,
+            DEFAULT_FEED_LIMIT, FEEDS, FeedHead, FeedPage, FeedQuery, Fork, HEAD_EVENT,
+            MAX_FEED_LIMIT,
         },
         users::Role,
     },
@@ -129,7 +130,7 @@ fn takes_events(headers: &HeaderMap) -> bool {
 }
 
 impl Served {
-    /// `Last-Event-ID` is `{epoch}.{sequence}`. One of an earlier epoch holds up to where this one forked.
+    /// `Last-Event-ID` is `{epoch}.{sequence}`. One of an earlier epoch holds up to where that ended.
     fn resume(&self, id: &HeaderValue) -> Result<i64, Problem> {
         let malformed = || {
             Problem::new(ProblemType::InvalidRequest)
@@ -142,8 +143,7 @@ impl Served {
             .ok_or_else(malformed)?;
         let epoch: EpochId = epoch.parse().map_err(|_| malformed())?;
         let sequence: i64 = sequence.parse().map_err(|_| malformed())?;
-        let before_fork = |fork: Position| fork.epoch == epoch && sequence <= fork.sequence;
-        if epoch == self.lineage.epoch || self.lineage.parent.is_some_and(before_fork) {
+        if self.lineage.holds(Position { epoch, sequence }) {
             return Ok(sequence);
         }
         Err(Problem::new(ProblemType::Conflict)
@@ -155,10 +155,21 @@ impl Served {
     }
 
     fn head(&self) -> FeedHead {
+        let (newest, earlier) = match self.lineage.forks.split_first() {
+            Some((newest, earlier)) => (Some(newest), earlier),
+            None => (None, &[][..]),
+        };
         FeedHead {
             epoch: self.lineage.epoch,
-            parent: self.lineage.parent.map(|parent| parent.epoch),
-            forked_at: self.lineage.parent.map(|parent| parent.sequence),
+            parent: newest.map(|fork| fork.epoch),
+            forked_at: newest.map(|fork| fork.sequence),
+            earlier: earlier
+                .iter()
+                .map(|fork| Fork {
+                    epoch: fork.epoch,
+                    forked_at: fork.sequence,
+                })
+                .collect(),
             sequence: self.store.head(),
             time: self.store.clock().now(),
         }

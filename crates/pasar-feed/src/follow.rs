@@ -28,7 +28,7 @@ pub trait Follow: Send + Sync {
             let epoch = self.head().await?.epoch;
             Ok(Lineage {
                 epoch,
-                parent: None,
+                forks: Vec::new(),
             })
         })
     }

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use pasar_contracts::{
-    api::feeds::{FeedHead, FeedPage, MAX_FEED_LIMIT},
+    api::feeds::{FeedHead, FeedPage, Fork, MAX_FEED_LIMIT},
     event::Service,
 };
 use pasar_store::{fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage};
@@ -167,12 +167,19 @@ impl Follow for HttpFeed {
     fn lineage(&self) -> Reply<'_, Result<Lineage, Fault>> {
         Box::pin(async move {
             let head = self.page(0, 0).await?.head;
+            let newest = head
+                .parent
+                .zip(head.forked_at)
+                .map(|(epoch, forked_at)| Fork { epoch, forked_at });
+            let forks = newest.into_iter().chain(head.earlier);
             Ok(Lineage {
                 epoch: head.epoch,
-                parent: head
-                    .parent
-                    .zip(head.forked_at)
-                    .map(|(epoch, sequence)| Position { epoch, sequence }),
+                forks: forks
+                    .map(|Fork { epoch, forked_at }| Position {
+                        epoch,
+                        sequence: forked_at,
+                    })
+                    .collect(),
             })
         })
     }

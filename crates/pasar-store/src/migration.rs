@@ -20,6 +20,10 @@ const OWN: &[Migration] = &[
         name: "store/0002_instances",
         sql: include_str!("../migrations/0002_instances.sql"),
     },
+    Migration {
+        name: "store/0003_forks",
+        sql: include_str!("../migrations/0003_forks.sql"),
+    },
 ];
 
 /// Brings a database to the newest schema, one instance at a time. Refuses one that a newer version has migrated.

@@ -96,19 +96,13 @@ async fn reconcile(
         );
         return Ok(ExitCode::SUCCESS);
     }
-    // Of a feed that forked from something else altogether nothing is known to be shared.
-    let fork = lineage
-        .parent
-        .filter(|parent| {
-            followed
-                .iter()
-                .all(|position| position.epoch == parent.epoch)
-        })
-        .map_or(0, |parent| parent.sequence);
-    let at = fork.min(furthest);
+    let shared = followed
+        .iter()
+        .map(|position| lineage.shared_with(*position));
+    let at = shared.min().unwrap_or(0).min(furthest);
     println!(
         "{follower} has followed {publisher} up to {furthest}; the feed that is there now shares everything up to \
-         {fork} with it.\nFrom {at} on {follower} will take what the feed holds now. What it did because of later \
+         {at} with it.\nFrom there on {follower} will take what the feed holds now. What it did because of later \
          events stays done; `pasar check` names what does not fit."
     );
     if !yes && !confirmed(follower)? {

@@ -38,10 +38,20 @@ pub struct FeedHead {
     /// The last place that both epochs share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_at: Option<i64>,
+    /// The forks before that one, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Fork>,
     /// The place of the newest event; 0 if there is none.
     pub sequence: i64,
     /// The publisher's time.
     pub time: Timestamp,
+}
+
+/// Where an earlier epoch ended: what it held after that place is not part of the feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    pub epoch: EpochId,
+    pub forked_at: i64,
 }
 
 /// A stretch of a feed, oldest first and without a gap.

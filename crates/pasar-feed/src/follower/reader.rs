@@ -7,7 +7,7 @@ use pasar_store::{
     context::Context,
     fault::Fault,
     feed::FeedEvent,
-    follower::{Batch, Position, React, Taken},
+    follower::{Batch, React, Taken},
     lineage::Lineage,
     store::Store,
 };
@@ -144,28 +144,17 @@ impl Reader {
         })
     }
 
-    /// Goes over to the feed's epoch, if all that was followed lies before the fork.
+    /// Goes over to the feed's epoch, if all that was followed lies before the forks.
     async fn adopt(&self, lineage: &Lineage) -> Result<(), Stopped> {
-        let diverged = Stopped::Diverged {
-            follower: self.store.service(),
-            publisher: self.publisher,
-        };
-        let Some(fork) = lineage.parent else {
-            return Err(diverged);
-        };
-        let followed = self.store.followed(self.publisher).await?;
-        let before = |position: &Position| {
-            position.epoch == lineage.epoch
-                || (position.epoch == fork.epoch && position.sequence <= fork.sequence)
-        };
-        if !followed.iter().all(before) {
-            return Err(diverged);
+        let adopted = self.store.adopt(self.publisher, lineage.clone()).await?;
+        if !adopted {
+            return Err(Stopped::Diverged {
+                follower: self.store.service(),
+                publisher: self.publisher,
+            });
         }
-        self.store
-            .adopt_epoch(self.publisher, fork.epoch, lineage.epoch)
-            .await?;
         tracing::warn!(
-            follower = %self.store.service(), publisher = %self.publisher, forked_at = fork.sequence,
+            follower = %self.store.service(), publisher = %self.publisher, epoch = %lineage.epoch,
             "the feed was restored to a state at or after what was followed; following goes on"
         );
         Ok(())

@@ -200,6 +200,7 @@ mod tests {
                 epoch: EpochId::from_bytes([1; 16]),
                 parent: None,
                 forked_at: None,
+                earlier: Vec::new(),
                 sequence: 0,
                 time: Timestamp::default(),
             },

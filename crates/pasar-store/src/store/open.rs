@@ -168,7 +168,7 @@ impl Store {
 }
 
 impl OpenError {
-    fn new(service: Service, place: Place, source: Fault) -> Self {
+    pub(crate) fn new(service: Service, place: Place, source: Fault) -> Self {
         Self {
             service,
             advice: engine::open_error(&source, &place),

@@ -10,6 +10,7 @@ mod groups;
 mod idempotency;
 mod inspection;
 mod leases;
+mod lineage;
 mod races;
 mod server;
 mod server_losses;
