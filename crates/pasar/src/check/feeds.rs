@@ -6,13 +6,13 @@ use std::{
 };
 
 use pasar_contracts::event::Service;
-use pasar_store::{fault::Fault, inspect::Inspector};
+use pasar_store::{fault::Fault, follower, inspect::Inspector, lineage::Lineage};
 
 use super::{
     databases::Databases,
     pause,
     report::{Report, Rule},
-    tables::feed::{self, Break, Parked},
+    tables::feed::{self, Break, Parked, Position},
 };
 
 const PAGE: i64 = 2_000;
@@ -153,12 +153,20 @@ fn check_positions(
             report.wrong(Rule::Positions, row, "no such service publishes a feed");
             continue;
         };
-        let (head, epoch) = database.read(|tx| Ok((feed::head(tx)?, feed::epoch(tx)?)))?;
-        if epoch != position.epoch {
-            let what = format!("it is in epoch {}, the feed in {epoch}", position.epoch);
+        let (head, lineage) = database.read(|tx| Ok((feed::head(tx)?, Lineage::read(tx)?)))?;
+        let Position {
+            epoch, sequence, ..
+        } = position;
+        // Before a fork it goes over by itself, once it runs.
+        if !lineage.holds(follower::Position { epoch, sequence }) {
+            let what = format!(
+                "it is at {sequence} of epoch {epoch}, which the feed in {} does not hold; `pasar reconcile {service} \
+                 {publisher}` puts it back",
+                lineage.epoch
+            );
             report.wrong(Rule::Positions, row, what);
-        } else if position.sequence > head {
-            let what = format!("{} is ahead of the head, {head}", position.sequence);
+        } else if sequence > head {
+            let what = format!("{sequence} is ahead of the head, {head}");
             report.wrong(Rule::Positions, row, what);
         }
     }

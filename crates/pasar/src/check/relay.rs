@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use pasar_contracts::event::Service;
-use pasar_store::{fault::Fault, inspect::Inspector};
-use pasar_types::id::SubscriptionId;
+use pasar_store::{fault::Fault, follower, inspect::Inspector, lineage::Lineage};
+use pasar_types::id::{EpochId, SubscriptionId};
 
 use super::{
     databases::Databases,
@@ -77,7 +77,7 @@ fn check_log(
                 report.wrong(Rule::Log, "relay log", what);
             }
             for position in positions {
-                copies.end(database, &position, ends, report)?;
+                copies.end(databases, database, &position, ends, report)?;
             }
             return Ok(());
         }
@@ -96,7 +96,7 @@ fn report_gap(from: i64, before: i64, report: &mut Report) {
 
 /// How far each feed was seen in the log.
 #[derive(Default)]
-struct Copies(BTreeMap<Service, i64>);
+struct Copies(BTreeMap<Service, follower::Position>);
 
 impl Copies {
     fn take(
@@ -126,7 +126,8 @@ impl Copies {
         }
         for (service, copied) in of_service {
             report.looked_at(Rule::Copied, copied.len());
-            self.follow(relay, service, &copied, ends, report)?;
+            let lineage = lineage(databases, service)?;
+            self.follow(relay, service, lineage.as_ref(), &copied, ends, report)?;
             if let Some(publisher) = databases.of(service) {
                 compare(publisher, &copied, report)?;
             }
@@ -134,11 +135,13 @@ impl Copies {
         Ok(())
     }
 
-    /// Each event comes right after the one before it in its feed.
+    /// Each event comes right after the one before it in its feed; after a restore of its publisher, after the last
+    /// one that both epochs share.
     fn follow(
         &mut self,
         relay: &Inspector,
         service: Service,
+        lineage: Option<&Lineage>,
         copied: &[(&Logged, &Copied)],
         ends: Ends,
         report: &mut Report,
@@ -154,20 +157,25 @@ impl Copies {
             } else {
                 0
             };
-            let last = self.0.entry(service).or_insert(begins);
-            if event.sequence <= *last {
+            let epoch = event.epoch;
+            let seen = self.0.entry(service).or_insert(follower::Position {
+                epoch,
+                sequence: begins,
+            });
+            *seen = in_epoch(*seen, epoch, lineage);
+            if event.sequence <= seen.sequence {
                 let what = format!("{service} {} was copied before", event.sequence);
                 report.wrong(Rule::Copied, row(message), what);
                 continue;
             }
-            for missing in missing(relay, service, *last + 1..event.sequence)? {
+            for missing in missing(relay, service, seen.sequence + 1..event.sequence)? {
                 report.wrong(
                     Rule::Copied,
                     format!("{service} feed {missing}"),
                     format!("it is not in the log before message {}", message.position),
                 );
             }
-            *last = event.sequence;
+            seen.sequence = event.sequence;
         }
         Ok(())
     }
@@ -175,6 +183,7 @@ impl Copies {
     /// The follower stands where its copies end: both move in one transaction.
     fn end(
         &self,
+        databases: &Databases,
         relay: &Inspector,
         position: &Position,
         ends: Ends,
@@ -182,7 +191,10 @@ impl Copies {
     ) -> Result<(), Fault> {
         let (publisher, followed) = (position.publisher, position.sequence);
         let seen = match self.0.get(&publisher) {
-            Some(seen) => *seen,
+            Some(seen) => {
+                let lineage = lineage(databases, publisher)?;
+                in_epoch(*seen, position.epoch, lineage.as_ref()).sequence
+            }
             None if ends.first > 1 => return Ok(()),
             None => 0,
         };
@@ -195,6 +207,28 @@ impl Copies {
             );
         }
         Ok(())
+    }
+}
+
+fn lineage(databases: &Databases, publisher: Service) -> Result<Option<Lineage>, Fault> {
+    let publisher = databases.of(publisher);
+    publisher
+        .map(|publisher| publisher.read(Lineage::read))
+        .transpose()
+}
+
+/// The last event that was seen, as one of an epoch: what both share of it.
+fn in_epoch(
+    seen: follower::Position,
+    epoch: EpochId,
+    lineage: Option<&Lineage>,
+) -> follower::Position {
+    match lineage {
+        Some(lineage) if seen.epoch != epoch => follower::Position {
+            epoch,
+            sequence: seen.sequence.min(lineage.shared_with(seen)),
+        },
+        _ => seen,
     }
 }
 
