@@ -3,6 +3,7 @@
 //!
 //! Synchronous, and it knows no runtime. Nothing outside this crate knows the engine.
 
+pub mod backup;
 pub mod cause;
 pub mod clock;
 pub mod context;

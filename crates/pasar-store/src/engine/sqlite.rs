@@ -1,5 +1,7 @@
 //! SQLite: bundled, in WAL mode, synced at every commit, with cached statements.
 
+mod copy;
+
 use std::{
     path::Path,
     sync::{

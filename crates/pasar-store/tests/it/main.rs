@@ -1,6 +1,7 @@
 //! The store from outside: what stands after a group, a fault, a race and a reopening.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod bench_db;
 mod deferred;
 mod feed_order;
