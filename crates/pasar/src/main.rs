@@ -12,6 +12,7 @@ mod cli;
 mod client;
 mod config;
 mod csv_lines;
+mod databases;
 mod dead_letters;
 mod demo_env;
 mod flow;

@@ -1,19 +1,15 @@
 //! `pasar migrate`: brings databases to the schema of this version, without running anything on them.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::ensure;
 use pasar_contracts::event::Service;
-use pasar_store::{
-    clock::SystemClock,
-    ids::SystemIds,
-    place::Place,
-    store::{Migration, Store, StoreOptions},
-};
+use pasar_store::store::Store;
 
 use crate::{
     cli::Data,
     config::Config,
+    databases::DATABASES,
     lock::{self, DataLock},
 };
 
@@ -28,26 +24,6 @@ pub(crate) struct Args {
     #[arg(long, env = "PASAR_CONFIG")]
     config: Option<PathBuf>,
 }
-
-/// A database, whose service and under what name.
-struct Database {
-    name: &'static str,
-    service: Service,
-    migrations: &'static [Migration],
-}
-
-const DATABASES: [Database; 6] = [
-    Database::of(Service::Users, pasar_users::MIGRATIONS),
-    Database::of(Service::Inventory, pasar_inventory::MIGRATIONS),
-    Database::of(Service::Orders, pasar_orders::MIGRATIONS),
-    Database::of(Service::Payments, pasar_payments::MIGRATIONS),
-    Database::of(Service::Relay, pasar_relay::MIGRATIONS),
-    Database {
-        name: pasar_payments::sandbox::NAME,
-        service: Service::Payments,
-        migrations: pasar_payments::sandbox::MIGRATIONS,
-    },
-];
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.clone())?;
@@ -67,35 +43,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     lock::make_folder(data)?;
     let _locks = DataLock::take_all(data, locked)?;
     for database in &DATABASES {
-        let is_sandbox = database.name != database.service.as_str();
-        if is_named(&database.service) && (!is_sandbox || config.payments.sandbox.enabled) {
+        let has_it = !database.is_sandbox() || config.payments.sandbox.enabled;
+        if is_named(&database.service) && has_it {
             let place = databases.named(data, database.name);
-            let steps = database.migrate(place.clone())?;
+            let steps = Store::migrate(&database.options(place.clone()))?;
             println!("{:<10} {} {place}", database.name, said(steps));
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-impl Database {
-    const fn of(service: Service, migrations: &'static [Migration]) -> Self {
-        Self {
-            name: service.as_str(),
-            service,
-            migrations,
-        }
-    }
-
-    fn migrate(&self, place: Place) -> anyhow::Result<usize> {
-        let options = StoreOptions::at(
-            self.service,
-            place,
-            self.migrations,
-            Arc::new(SystemClock),
-            Arc::new(SystemIds::default()),
-        );
-        Ok(Store::migrate(&options)?)
-    }
 }
 
 fn said(steps: usize) -> String {
