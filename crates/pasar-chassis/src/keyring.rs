@@ -67,7 +67,8 @@ struct RootEntry {
     secret: String,
 }
 
-const FILE_NAME: &str = "keyring.json";
+/// Its file in the data folder.
+pub const FILE_NAME: &str = "keyring.json";
 const EXPECTED: &str =
     r#"{"roots":[{"id":1,"secret":"32 bytes in base64url"}]} with different ids, the newest last"#;
 const MAX_FILE_BYTES: u64 = 64 * 1024;

@@ -21,10 +21,15 @@ pub enum CrashPoint {
     ProviderAnswered,
     /// A timer is due and about to run.
     TimerDue,
+    /// A database is copied into a backup; others are not.
+    BackupCopied,
+    /// A step of a restore is done; others are not.
+    RestoreStepped,
 }
 
 impl CrashPoint {
-    pub const ALL: [Self; 8] = [
+    /// Those that a running system passes.
+    pub const RUNNING: [Self; 8] = [
         Self::CommandRun,
         Self::PositionSet,
         Self::FeedAppended,
@@ -47,6 +52,8 @@ impl CrashPoint {
             Self::EffectStarted => "effect_started",
             Self::ProviderAnswered => "provider_answered",
             Self::TimerDue => "timer_due",
+            Self::BackupCopied => "backup_copied",
+            Self::RestoreStepped => "restore_stepped",
         }
     }
 }

@@ -19,6 +19,7 @@ mod work;
 
 use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
 
+pub(crate) use self::databases::is_on_duty;
 use self::{databases::Databases, report::Report};
 use crate::{cli::Data, config::Config};
 

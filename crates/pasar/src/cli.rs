@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    bench, check, config, dead_letters, flow, health, import, listen, migrate, reconcile, replay,
-    sandbox, send, subscriptions, up, user,
+    backup, bench, check, config, dead_letters, flow, health, import, listen, migrate, reconcile,
+    replay, restore, sandbox, send, subscriptions, up, user,
 };
 
 /// Pasar takes an order once and never loses it: stock and money settle exactly once.
@@ -44,6 +44,10 @@ enum Command {
     Check(check::Args),
     /// Bring the databases to this version's schema
     Migrate(migrate::Args),
+    /// Copy the databases of a data folder as they are at one moment, also while they are written
+    Backup(backup::Args),
+    /// Put databases of a backup in place, and say what followers have to do
+    Restore(restore::Args),
     /// Put a follower back to where a restored feed forked from what it has followed
     Reconcile(reconcile::Args),
     /// Change accounts on this machine
@@ -83,6 +87,8 @@ impl Cli {
             Command::DeadLetters(command) => one_thread()?.block_on(dead_letters::run(command)),
             Command::Check(args) => check::run(args),
             Command::Migrate(args) => migrate::run(&args),
+            Command::Backup(args) => backup::run(args),
+            Command::Restore(args) => restore::run(args),
             Command::Reconcile(args) => many_threads()?.block_on(reconcile::run(args)),
             Command::User(command) => many_threads()?.block_on(user::run(command)),
             Command::Config => {

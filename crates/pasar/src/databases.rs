@@ -1,6 +1,6 @@
 //! All databases that there are: one a service, and the sandbox's books.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use pasar_contracts::event::Service;
 use pasar_store::{
@@ -41,14 +41,27 @@ impl Database {
         }
     }
 
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        DATABASES.into_iter().find(|database| database.name == name)
+    }
+
     pub(crate) fn is_sandbox(&self) -> bool {
         self.name != self.service.as_str()
     }
 
-    pub(crate) fn options(&self, place: Place) -> StoreOptions {
+    /// The name of its file.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.db", self.name)
+    }
+
+    pub(crate) fn is_in(&self, folder: &Path) -> bool {
+        folder.join(self.file()).is_file()
+    }
+
+    pub(crate) fn options(&self, place: impl Into<Place>) -> StoreOptions {
         StoreOptions::at(
             self.service,
-            place,
+            place.into(),
             self.migrations,
             Arc::new(SystemClock),
             Arc::new(SystemIds::default()),

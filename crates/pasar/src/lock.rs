@@ -2,13 +2,16 @@
 //! of different services may share a folder.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
-    io::{Read as _, Seek as _, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
     process,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+
+use crate::durable;
 
 /// Where the lock of a service, or of the sandbox, lies.
 pub(crate) fn path(data: &Path, name: &str) -> PathBuf {
@@ -32,6 +35,13 @@ impl DataLock {
 
     /// Makes the folder if there is none, readable by its owner alone, and takes it for a service.
     pub(crate) fn take(data: &Path, name: &str) -> anyhow::Result<Self> {
+        let lock = Self::take_for_restore(data, name)?;
+        refuse_unfinished(data)?;
+        Ok(lock)
+    }
+
+    /// The same for what may go on where an earlier restore did not finish.
+    pub(crate) fn take_for_restore(data: &Path, name: &str) -> anyhow::Result<Self> {
         make_folder(data)?;
         let path = path(data, name);
         let mut file = File::options()
@@ -69,6 +79,53 @@ impl DataLock {
     }
 }
 
+/// While it is there, some of the databases are those of a restore that goes on, or was killed.
+const UNFINISHED: &str = "restore-unfinished";
+
+/// Fails where a restore did not finish: what is there looks whole, and is not.
+pub(crate) fn refuse_unfinished(data: &Path) -> anyhow::Result<()> {
+    ensure!(
+        !data.join(UNFINISHED).exists(),
+        "a restore into {} did not finish, so its databases are not of one moment; run `pasar restore` again, as before",
+        data.display()
+    );
+    Ok(())
+}
+
+/// The databases that a restore was about that did not finish.
+pub(crate) fn unfinished(data: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let path = data.join(UNFINISHED);
+    match fs::read_to_string(&path) {
+        Ok(names) => Ok(names.lines().map(str::to_owned).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// From here on nobody uses the folder until the restore ends.
+pub(crate) fn begin_restore<'n>(
+    data: &Path,
+    names: impl Iterator<Item = &'n str>,
+) -> anyhow::Result<()> {
+    let (path, part) = (
+        data.join(UNFINISHED),
+        data.join(format!("{UNFINISHED}.part")),
+    );
+    let text: String = names.flat_map(|name| [name, "\n"]).collect();
+    let write = || {
+        durable::remove(&part)?;
+        durable::write(&part, text.as_bytes())?;
+        fs::rename(&part, &path)?;
+        durable::sync_folder(data)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+pub(crate) fn end_restore(data: &Path) -> io::Result<()> {
+    fs::remove_file(data.join(UNFINISHED))?;
+    durable::sync_folder(data)
+}
+
 /// Readable by its owner alone.
 pub(crate) fn make_folder(data: &Path) -> anyhow::Result<()> {
     create_private(data).with_context(|| {
@@ -79,7 +136,7 @@ pub(crate) fn make_folder(data: &Path) -> anyhow::Result<()> {
     })
 }
 
-fn create_private(data: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(data: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

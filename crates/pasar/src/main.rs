@@ -6,6 +6,7 @@
     reason = "a program at the command line speaks through them"
 )]
 
+mod backup;
 mod bench;
 mod check;
 mod cli;
@@ -15,6 +16,7 @@ mod csv_lines;
 mod databases;
 mod dead_letters;
 mod demo_env;
+mod durable;
 mod flow;
 mod health;
 mod import;
@@ -27,6 +29,7 @@ mod migrate;
 mod progress;
 mod reconcile;
 mod replay;
+mod restore;
 mod sandbox;
 mod send;
 mod subscriptions;

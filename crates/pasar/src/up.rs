@@ -18,6 +18,7 @@ use self::{boot::System, set::Set, signals::Ending};
 pub(crate) use self::{
     boot::{migrations, open_one as open_store},
     elsewhere::http_feed,
+    set::{ALL, follows},
 };
 use crate::{
     cli::Data,

@@ -54,6 +54,7 @@ impl Databases {
                 "there is no folder {}; name the data folder with --data",
                 folder.display()
             );
+            lock::refuse_unfinished(folder)?;
         }
         let place = |service: Service| places.place(folder_of(&folders, service), service);
         let open =
@@ -101,33 +102,13 @@ impl Databases {
     /// Whether a process works on one of these databases now.
     pub(super) fn is_running(&self) -> Result<bool, Fault> {
         if self.folders.is_empty() {
-            return self.is_on_duty();
+            return is_on_duty(&self.services().collect::<Vec<_>>());
         }
         Ok(self.services().any(|database| {
             let service = database.service();
             let path = lock::path(folder_of(&self.folders, service), service.as_str());
             File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
         }))
-    }
-
-    /// A server knows no processes, but whoever does a service's background work says all the time that it lives.
-    fn is_on_duty(&self) -> Result<bool, Fault> {
-        let beats = || -> Result<Vec<i64>, Fault> {
-            let mut all = Vec::new();
-            for database in self.services() {
-                all.extend(database.read(feed::beats)?);
-            }
-            Ok(all)
-        };
-        let before = beats()?;
-        let looks = if before.is_empty() { 0 } else { BEAT_LOOKS };
-        for _ in 0..looks {
-            super::pause();
-            if beats()? != before {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     pub(super) fn services(&self) -> impl Iterator<Item = &Inspector> {
@@ -140,6 +121,26 @@ impl Databases {
         self.services()
             .find(|database| database.service() == service)
     }
+}
+
+/// A server knows no processes, but whoever does a service's background work says all the time that it lives.
+pub(crate) fn is_on_duty(databases: &[&Inspector]) -> Result<bool, Fault> {
+    let beats = || -> Result<Vec<i64>, Fault> {
+        let mut all = Vec::new();
+        for database in databases {
+            all.extend(database.read(feed::beats)?);
+        }
+        Ok(all)
+    };
+    let before = beats()?;
+    let looks = if before.is_empty() { 0 } else { BEAT_LOOKS };
+    for _ in 0..looks {
+        super::pause();
+        if beats()? != before {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn file_name(service: Service) -> String {

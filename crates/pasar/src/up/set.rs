@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pasar_contracts::event::Service;
 
 /// All services there are, in the order in which they are named.
-pub(super) const ALL: [Service; 5] = [
+pub(crate) const ALL: [Service; 5] = [
     Service::Users,
     Service::Inventory,
     Service::Orders,
@@ -83,7 +83,7 @@ impl Set {
 }
 
 /// Whose feeds a service follows.
-fn follows(service: Service) -> &'static [Service] {
+pub(crate) fn follows(service: Service) -> &'static [Service] {
     match service {
         Service::Inventory | Service::Payments => &[Service::Orders],
         Service::Orders => &[Service::Inventory, Service::Payments],

@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod backup;
 mod chaos;
 mod check_rules;
 mod crash;

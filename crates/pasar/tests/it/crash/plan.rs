@@ -39,7 +39,7 @@ const FIRST_PASSES_OF_TIMERS: u64 = 2;
 
 impl Plan {
     pub(super) fn new(seed: u64) -> Self {
-        Self::of(&CrashPoint::ALL, seed)
+        Self::of(&CrashPoint::RUNNING, seed)
     }
 
     /// With these points only.
