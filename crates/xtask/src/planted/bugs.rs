@@ -1,5 +1,6 @@
 //! The bugs that stay worth planting: where each goes, and which test must catch it.
 
+mod backups;
 mod processes;
 mod relay;
 mod shop;
@@ -26,6 +27,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
         .iter()
         .chain(&relay::BUGS)
         .chain(&processes::BUGS)
+        .chain(&backups::BUGS)
 }
 
 impl Bug {
