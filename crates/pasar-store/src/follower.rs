@@ -145,6 +145,8 @@ pub(crate) fn take(
         reactions.react_all(context, batch.publisher, &batch.events)?;
         0
     };
+    // Whoever runs this again with care must hear of it here.
+    context.connection().check()?;
     crash::at(CrashPoint::PositionSet);
     Ok(Taken::Moved { parked })
 }
@@ -228,7 +230,8 @@ fn in_savepoint<'g>(
 ) -> Result<(), Fault> {
     let mark = context.pending.mark();
     context.connection().savepoint()?;
-    let result = run(context);
+    // What it wrote may be answered only now.
+    let result = run(context).and_then(|()| context.connection().check());
     if result.is_ok() {
         context.connection().release()?;
     } else if context.connection().in_transaction() {

@@ -56,7 +56,7 @@ fn begin(bench: &Bench) {
     assert_eq!(answer.wait().unwrap().sequence, 0);
 }
 
-fn react(bench: &Bench, reactions: &Arc<Counting>, from: i64, keys: &[&str]) -> Taken {
+fn react(bench: &Bench, reactions: &Arc<impl React + 'static>, from: i64, keys: &[&str]) -> Taken {
     let events: Vec<_> = keys
         .iter()
         .zip(from + 1..)
@@ -101,7 +101,7 @@ fn a_stretch_taken_twice_has_one_effect() {
 fn what_a_reaction_emits_belongs_to_the_flow_of_its_event() {
     let bench = Bench::new(Executor::Inline);
     begin(&bench);
-    react(&bench, &Arc::default(), 0, &["a"]);
+    react(&bench, &Arc::new(Counting::default()), 0, &["a"]);
     let emitted = &bench.store.events_after(0, 10).unwrap()[0];
     assert_eq!(emitted.flow, FlowId::from_bytes([9; 16]));
     assert_eq!(
@@ -109,6 +109,48 @@ fn what_a_reaction_emits_belongs_to_the_flow_of_its_event() {
         Some(EventId::from_bytes([1; 16]).to_string())
     );
     assert_eq!(emitted.actor, "service:payments");
+}
+
+/// Counts every event, and breaks a constraint with the last statement for the second.
+struct Breaking;
+
+impl React for Breaking {
+    fn react(&self, context: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault> {
+        count(context, &event.key, 1)?;
+        if event.sequence != 2 {
+            return Ok(());
+        }
+        context.execute_one(
+            "the counter",
+            "INSERT INTO counter (name, value, version) VALUES (?1, 0, 1)",
+            &[&event.key],
+        )
+    }
+}
+
+#[test]
+fn an_event_whose_last_statement_fails_parks_its_own_key() {
+    let bench = Bench::new(Executor::Inline);
+    begin(&bench);
+    assert_eq!(
+        react(&bench, &Arc::new(Breaking), 0, &["a", "b", "c", "b"]),
+        Taken::Moved { parked: 2 }
+    );
+    assert_eq!(
+        (bench.counter("a"), bench.counter("b"), bench.counter("c")),
+        (1, 0, 1)
+    );
+}
+
+#[test]
+fn the_last_statement_of_a_whole_stretch_may_be_the_one_that_fails() {
+    let bench = Bench::new(Executor::Inline);
+    begin(&bench);
+    assert_eq!(
+        react(&bench, &Arc::new(Breaking), 0, &["a", "b"]),
+        Taken::Moved { parked: 1 }
+    );
+    assert_eq!((bench.counter("a"), bench.counter("b")), (1, 0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Bug;
 
-pub(super) const BUGS: [Bug; 12] = [
+pub(super) const BUGS: [Bug; 14] = [
     Bug {
         name: "feed-resumed-late",
         what: "a follower of a feed over HTTP that comes back misses an event",
@@ -143,5 +143,29 @@ pub(super) const BUGS: [Bug; 12] = [
         package: "pasar-store",
         on_postgres: false,
         caught_by: "groups::a_text_with_a_zero_character",
+    },
+    Bug {
+        name: "miss-not-noticed",
+        what: "a deferred statement that touches no row is taken for one that did",
+        file: "crates/pasar-store/src/engine/postgres/session.rs",
+        changes: &[(
+            "step.touches.filter(|_| touched != 1)",
+            "step.touches.filter(|_| touched > 1)",
+        )],
+        package: "pasar-store",
+        on_postgres: true,
+        caught_by: "deferred::",
+    },
+    Bug {
+        name: "stretch-not-answered",
+        what: "a stretch of a feed is taken before its last statements are answered",
+        file: "crates/pasar-store/src/follower.rs",
+        changes: &[(
+            "    context.connection().check()?;\n    crash::at",
+            "    crash::at",
+        )],
+        package: "pasar-store",
+        on_postgres: true,
+        caught_by: "followers::",
     },
 ];
