@@ -19,7 +19,7 @@ use crate::{
     system::{APART, Folder, Shape, System, ready_at},
 };
 
-/// How long a service is down in the suite.
+/// How long a service is down in the suite; `OUTAGE_S` says otherwise.
 const OUTAGE: Duration = Duration::from_secs(3);
 const CLIENTS: usize = 4;
 /// Orders that are acknowledged before a kill, and after it.
@@ -35,15 +35,17 @@ fn apart(config: &str) -> System {
 async fn orders_are_taken_while_inventory_is_down_and_settle_when_it_returns() {
     let mut system = apart("");
     let (kiosk, staff) = (system.api("KIOSK"), system.api("STAFF"));
-    staff.product("away-tea", 1_000).await;
+    staff.product("away-tea", 10_000).await;
     let order = order_of(&[("away-tea", 1)], "tok_ok");
     let before = kiosk.order(10, &order).await.expect(201);
     assert_eq!(before["state"], "confirmed");
 
     system.kill("inventory");
     let begun = Instant::now();
+    let seconds = std::env::var("OUTAGE_S").map(|seconds| seconds.parse().unwrap());
+    let outage = seconds.map_or(OUTAGE, Duration::from_secs);
     let mut placed = Vec::new();
-    while begun.elapsed() < OUTAGE {
+    while begun.elapsed() < outage {
         let order = kiosk.order(0, &order).await.expect(201);
         assert_eq!(order["state"], "placed");
         placed.push(order["id"].as_str().unwrap().to_owned());
@@ -58,8 +60,13 @@ async fn orders_are_taken_while_inventory_is_down_and_settle_when_it_returns() {
         assert_eq!(staff.settled(id).await["state"], "confirmed");
     }
     system.quiet().await;
+    println!(
+        "inventory was down for {outage:?}: {} orders were taken, all settled after {:?}",
+        placed.len(),
+        begun.elapsed() - outage
+    );
     let sold = i64::try_from(placed.len()).unwrap() + 1;
-    assert_eq!(staff.stock("away-tea").await, (1_000 - sold, 0));
+    assert_eq!(staff.stock("away-tea").await, (10_000 - sold, 0));
 }
 
 /// What a client was told, by the key of its request.
