@@ -363,10 +363,17 @@ mod tests {
         };
         identity.scopes = vec!["publish:client".to_owned()];
         identity.unlimited = true;
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("traceparent"),
+            HeaderValue::from_static(traceparent),
+        )]);
+        let arrival = Arrival::new(&*clock, &ids, &headers);
+        assert_eq!(arrival.traceparent.as_deref(), Some(traceparent));
         let passport = Passport {
             identity,
-            address: ClientAddress(Some([127, 0, 0, 1].into())),
-            arrival: Arrival::new(&*clock, &ids, &HeaderMap::new()),
+            address: ClientAddress(Some("2001:db8::7".parse().unwrap())),
+            arrival,
         };
         Lab {
             passports: Passports::new(&keyring, Arc::<ManualClock>::clone(&clock)),
@@ -390,6 +397,15 @@ mod tests {
     #[test]
     fn what_was_issued_is_accepted_and_says_the_same() {
         let lab = lab();
+        assert_eq!(lab.check(&lab.headers()), Ok(lab.passport.clone()));
+    }
+
+    #[test]
+    fn nobody_is_said_without_what_is_not_known_of_them() {
+        let mut lab = lab();
+        lab.passport.identity = Identity::anonymous();
+        lab.passport.address = ClientAddress(None);
+        lab.passport.arrival.traceparent = None;
         assert_eq!(lab.check(&lab.headers()), Ok(lab.passport.clone()));
     }
 
