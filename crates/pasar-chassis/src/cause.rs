@@ -1,7 +1,7 @@
 //! The flow of a request: begun at the edge, carried to each service, log line and event.
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, HeaderName, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use pasar_store::{
     cause::{Actor, Cause},
     clock::Clock,
@@ -34,11 +34,18 @@ impl Arrival {
     /// Begins a flow.
     #[must_use]
     pub fn new(clock: &dyn Clock, ids: &dyn Ids, headers: &HeaderMap) -> Self {
+        let trace = headers.get(TRACEPARENT).map(HeaderValue::as_bytes);
+        Self::with_trace(clock, ids, trace)
+    }
+
+    /// Begins a flow, with the value of the client's `traceparent`.
+    #[must_use]
+    pub fn with_trace(clock: &dyn Clock, ids: &dyn Ids, trace: Option<&[u8]>) -> Self {
         let id = ids.uuid_v7(clock.now());
         Self {
             flow: FlowId::from_uuid(id),
             request: RequestId::from_uuid(id),
-            traceparent: traceparent(headers),
+            traceparent: trace.and_then(traceparent),
         }
     }
 
@@ -72,8 +79,8 @@ impl<S: Sync> FromRequestParts<S> for RequestCause {
 
 /// W3C Trace Context, version 00: `00-{32 hex}-{16 hex}-{2 hex}`, ids not all zero. Anything else is
 /// treated as absent, as the specification says.
-fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
+fn traceparent(value: &[u8]) -> Option<String> {
+    let text = str::from_utf8(value).ok()?;
     let mut parts = text.split('-');
     let mut hex = |length: usize| {
         parts.next().filter(|part| {
@@ -92,7 +99,6 @@ fn traceparent(headers: &HeaderMap) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use pasar_store::{clock::ManualClock, ids::SeededIds};
 
     use super::*;

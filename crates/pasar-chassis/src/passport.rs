@@ -181,6 +181,24 @@ impl Passports {
         address: ClientAddress,
         arrival: &Arrival,
     ) -> (HeaderName, HeaderValue) {
+        let text = self.text(method, path, bearer, address, arrival);
+        let value = HeaderValue::try_from(text).expect("Base64 is visible ASCII");
+        (NAME, value)
+    }
+
+    /// The value of the header alone: visible ASCII.
+    ///
+    /// # Panics
+    /// If the keyring was empty, which it never is.
+    #[must_use]
+    pub fn text(
+        &self,
+        method: &Method,
+        path: &str,
+        bearer: &Bearer,
+        address: ClientAddress,
+        arrival: &Arrival,
+    ) -> String {
         let mut json = String::with_capacity(bearer.0.len() + 192);
         let at = self.second();
         let _ = write!(json, "{{\"at\":\"{at}\",\"flow\":\"{}\",", arrival.flow);
@@ -204,8 +222,7 @@ impl Passports {
         let tag = hmac::sign(key, &message(method, path, &text));
         text.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(tag, &mut text);
-        let value = HeaderValue::try_from(text).expect("Base64 is visible ASCII");
-        (NAME, value)
+        text
     }
 
     /// Written once a second and not for each request: passports need no more.

@@ -18,10 +18,16 @@ use pasar_chassis::{
 };
 use pasar_contracts::problem::ProblemType;
 
+use crate::{cors::Cors, http1::fields};
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_BYTES: usize = 128;
 const NO_CONTENT_OF_OURS: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// The same for answers that are written as lines, and the default of `Cache-Control`.
+pub(crate) const NO_CONTENT_LINE: &[u8] =
+    b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n";
+pub(crate) const NO_STORE_LINE: &[u8] = b"cache-control: no-store\r\n";
 /// What is said of a body, and falls with it.
 const OF_BODIES: [HeaderName; 6] = [
     CONTENT_TYPE,
@@ -35,15 +41,17 @@ const OF_BODIES: [HeaderName; 6] = [
 /// The client's own name for its request, if it is harmless.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let id = headers.get(REQUEST_ID)?;
-    let harmless = (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
-        && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    harmless.then(|| id.clone())
+    is_harmless(id.as_bytes()).then(|| id.clone())
+}
+
+/// Whether a client's name for its request may be repeated.
+pub(crate) fn is_harmless(id: &[u8]) -> bool {
+    (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
 pub(crate) fn write_ids(
     client_id: Option<&HeaderValue>,
     arrival: &Arrival,
-    flow: String,
     headers: &mut HeaderMap,
 ) {
     let request_id = client_id.cloned().map_or_else(
@@ -53,7 +61,7 @@ pub(crate) fn write_ids(
     if let Some(id) = request_id {
         headers.insert(REQUEST_ID, id);
     }
-    if let Ok(flow) = HeaderValue::try_from(flow) {
+    if let Ok(flow) = HeaderValue::try_from(arrival.flow.to_string()) {
         headers.insert(FLOW_HEADER, flow);
     }
 }
@@ -71,6 +79,21 @@ pub(crate) fn write_security(transport_security: Option<&HeaderValue>, headers: 
     if let Some(value) = transport_security {
         headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
     }
+}
+
+/// The fields that are the same for all answers to whoever comes from no other origin, as lines.
+pub(crate) fn lines(cors: &Cors, transport_security: Option<&HeaderValue>) -> Box<[u8]> {
+    let mut headers = HeaderMap::new();
+    write_security(transport_security, &mut headers);
+    // These two only where the service says nothing.
+    headers.remove(CONTENT_SECURITY_POLICY);
+    headers.remove(CACHE_CONTROL);
+    cors.write_fields(None, &mut headers);
+    let mut lines = Vec::new();
+    for (name, value) in &headers {
+        fields::write(&mut lines, name.as_str(), value.as_bytes());
+    }
+    lines.into()
 }
 
 /// Every refusal and failure is a problem document, also where a router answered by itself. What was

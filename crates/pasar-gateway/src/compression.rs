@@ -18,7 +18,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 
 /// Below, the frame costs what the compression saves.
-const MIN_BYTES: u64 = 1_024;
+pub(crate) const MIN_BYTES: u64 = 1_024;
 /// Above, compressing would keep a thread from other requests for milliseconds.
 const MAX_BYTES: u64 = 512 * 1024;
 /// Answers with tokens or keys.
@@ -27,24 +27,27 @@ const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// Whether the client takes gzip (RFC 9110, 12.5.3) and the path may be compressed.
 pub(crate) fn is_wanted(headers: &HeaderMap, path: &str) -> bool {
-    let Some(accepted) = headers
-        .get(ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-    else {
-        return false;
-    };
-    let accepts = accepted.split(',').any(|coding| {
+    let accepted = headers.get(ACCEPT_ENCODING);
+    accepted.is_some_and(|accepted| accepts_gzip(accepted.as_bytes())) && may_be(path)
+}
+
+pub(crate) fn accepts_gzip(accepted: &[u8]) -> bool {
+    let accepted = str::from_utf8(accepted).unwrap_or_default();
+    accepted.split(',').any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
         let refused = weight
             .trim()
             .strip_prefix("q=")
             .is_some_and(|q| q.parse() == Ok(0.0_f32));
         name.trim().eq_ignore_ascii_case("gzip") && !refused
-    });
-    accepts
-        && !SECRET_PREFIXES
-            .iter()
-            .any(|prefix| path.starts_with(prefix))
+    })
+}
+
+/// Whether answers of this path may be compressed.
+pub(crate) fn may_be(path: &str) -> bool {
+    !SECRET_PREFIXES
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
 }
 
 /// The answer, compressed if it is worth it.

@@ -18,6 +18,16 @@ pub(crate) enum Credential {
     Unreadable,
 }
 
+/// What a request presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presented<'c> {
+    Nothing,
+    Bearer(&'c str),
+    Cookie(&'c str),
+    /// Something that is neither.
+    Unreadable,
+}
+
 const SCHEME: &str = "Bearer ";
 
 impl Credential {
@@ -31,23 +41,43 @@ impl Credential {
                     .find(|header| cookie(header, SESSION_COOKIE).is_some())
                     .map_or(Self::None, |header| Self::Cookie(header.clone()))
             }
-            (Some(header), None) if bearer(header).is_some() => Self::Bearer(header.clone()),
+            (Some(header), None) if bearer(header.as_bytes()).is_some() => {
+                Self::Bearer(header.clone())
+            }
             (Some(_), _) => Self::Unreadable,
         }
     }
 
-    /// The token or key itself.
-    pub(crate) fn secret(&self) -> Option<&str> {
+    pub(crate) fn presented(&self) -> Presented<'_> {
         match self {
-            Self::None | Self::Unreadable => None,
-            Self::Bearer(header) => bearer(header),
-            Self::Cookie(header) => cookie(header, SESSION_COOKIE),
+            Self::None => Presented::Nothing,
+            Self::Unreadable => Presented::Unreadable,
+            Self::Bearer(header) => Presented::of_header(header.as_bytes()),
+            Self::Cookie(header) => {
+                let secret = cookie(header, SESSION_COOKIE);
+                secret.map_or(Presented::Nothing, Presented::Cookie)
+            }
         }
     }
 }
 
-fn bearer(header: &HeaderValue) -> Option<&str> {
-    let text = header.to_str().ok()?;
+impl<'c> Presented<'c> {
+    /// By an `Authorization` header.
+    pub(crate) fn of_header(value: &'c [u8]) -> Self {
+        bearer(value).map_or(Self::Unreadable, Self::Bearer)
+    }
+
+    /// The token or key itself.
+    pub(crate) const fn secret(self) -> Option<&'c str> {
+        match self {
+            Self::Nothing | Self::Unreadable => None,
+            Self::Bearer(secret) | Self::Cookie(secret) => Some(secret),
+        }
+    }
+}
+
+fn bearer(value: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(value).ok().filter(|text| text.is_ascii())?;
     let (scheme, secret) = text.split_at_checked(SCHEME.len())?;
     scheme
         .eq_ignore_ascii_case(SCHEME)
@@ -73,7 +103,7 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         let credential = Credential::read(&map);
-        let secret = credential.secret().map(str::to_owned);
+        let secret = credential.presented().secret().map(str::to_owned);
         let kind = match credential {
             Credential::None => "none",
             Credential::Bearer(_) => "bearer",

@@ -2,7 +2,7 @@
 //!
 //! Everything here is on the path of every request. It allocates for what it hands on, not to decide.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -23,22 +23,19 @@ use pasar_chassis::{
     problem::Problem,
 };
 use pasar_contracts::problem::ProblemType;
-use pasar_store::cause::Actor;
 use tracing::Instrument;
 
 use crate::{
     access_log::Line,
-    answer,
-    authentication::{Allowance, Verified},
-    compression,
-    credential::Credential,
-    forwarding::{self, Origin},
+    admission::{self, Admission},
+    answer, compression,
+    credential::{Credential, Presented},
+    forwarding,
     gateway::Gateway,
-    rate_limit::Counted,
     request_head,
     response_body::{ResponseBody, StreamEnd},
-    routes::{Found, Table, Target},
-    server::connection::Connection,
+    routes::{Table, Target},
+    server::connection::{Connection, OpenRequest},
     session_cookie::Step,
     upgrade,
     upstream::{Unanswered, Upstream},
@@ -49,23 +46,29 @@ struct Exchange {
     method: Method,
     uri: Uri,
     arrival: Arrival,
-    began: Duration,
     request_id: Option<HeaderValue>,
     cross_origin: Option<HeaderValue>,
     takes_gzip: bool,
     table: Arc<Table>,
     target: Option<Arc<Target>>,
     credential: Credential,
-    caller: Option<Arc<Verified>>,
-    counted: Option<Counted>,
+    admission: Admission,
 }
 
-/// Where passwords are tried and accounts made.
-const LOGIN_PATHS: [&str; 2] = ["/v1/auth/login", "/v1/auth/register"];
-/// What a client is told to wait while services are still looked for.
-const NOT_YET: Duration = Duration::from_secs(1);
-/// Asked by machines that must always get an answer.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/grpc.health.v1.Health/Check"];
+/// What an answer depends on.
+pub(crate) struct Known<'e> {
+    pub(crate) method: &'e Method,
+    pub(crate) path: &'e str,
+    pub(crate) arrival: &'e Arrival,
+    /// The client's own name for its request, if it is harmless.
+    pub(crate) request_id: Option<HeaderValue>,
+    pub(crate) cross_origin: Option<&'e HeaderValue>,
+    pub(crate) takes_gzip: bool,
+    pub(crate) is_grpc: bool,
+    pub(crate) admission: &'e Admission,
+    pub(crate) target: Option<&'e Target>,
+    pub(crate) presented: Presented<'e>,
+}
 
 impl Gateway {
     pub(crate) async fn answer(
@@ -76,22 +79,22 @@ impl Gateway {
         let open = connection.begin(request.version());
         let (parts, body) = request.into_parts();
         let arrival = Arrival::new(&*self.clock, &*self.ids, &parts.headers);
-        let flow = arrival.flow.to_string();
         let is_grpc = grpc::is_grpc(&parts.headers);
         // An error span is there whatever the filter says, and with it the flow of each line.
-        let span = tracing::error_span!("request", flow = flow.as_str());
+        let span = tracing::error_span!("request", flow = %arrival.flow);
         let mut exchange = Exchange {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            began: self.clock.monotonic(),
             request_id: answer::request_id(&parts.headers),
             cross_origin: parts.headers.get(ORIGIN).cloned(),
             takes_gzip: self.compresses && compression::is_wanted(&parts.headers, parts.uri.path()),
             table: self.routes.table(),
             target: None,
             credential: Credential::None,
-            caller: None,
-            counted: None,
+            admission: Admission::new(
+                self.clock.monotonic(),
+                self.proxies.origin(connection.peer, &parts.headers),
+            ),
             arrival,
         };
         let passed = self
@@ -99,23 +102,36 @@ impl Gateway {
             .instrument(span)
             .await;
         let response = match passed {
-            Ok(response) if !is_grpc || response.status().is_success() => {
-                answer::as_problem(response)
-            }
+            Ok(response) if !is_grpc || response.status().is_success() => response,
             Ok(response) => grpc::unrouted(Problem::new(answer::kind(response.status()))),
             Err(problem) if is_grpc => grpc::unrouted(problem),
             Err(problem) => problem.into_response(),
         };
-        let response = if exchange.takes_gzip {
+        self.finish(&exchange.known(is_grpc), response, open).await
+    }
+
+    /// What every answer is given, and what is recorded of it.
+    pub(crate) async fn finish(
+        self: &Arc<Self>,
+        known: &Known<'_>,
+        response: Response,
+        open: OpenRequest,
+    ) -> Response<ResponseBody> {
+        let response = if known.is_grpc {
+            response
+        } else {
+            answer::as_problem(response)
+        };
+        let response = if known.takes_gzip {
             compression::compress(response).await
         } else {
             response
         };
         let (mut head, body) = response.into_parts();
-        self.write_fields(&exchange, flow, &mut head.headers);
-        self.note(&exchange, head.status);
-        let end = self.stream_end(&exchange, &head);
-        Response::from_parts(head, ResponseBody::new(body, open, end, is_grpc))
+        self.write_fields(known, &mut head.headers);
+        self.note(known, head.status);
+        let end = self.stream_end(known, &head);
+        Response::from_parts(head, ResponseBody::new(body, open, end, known.is_grpc))
     }
 
     /// Whatever is wrong with a request, its body is let go of in a way that leaves the answer readable.
@@ -165,26 +181,20 @@ impl Gateway {
         parts: &mut Parts,
         connection: &Connection,
     ) -> Result<(Arc<Target>, Option<Step>), Problem> {
-        let origin = self.proxies.origin(connection.peer, &parts.headers);
         let step = Step::of(parts);
         exchange.credential = Credential::read(&parts.headers);
         self.judge_cookie(exchange, parts, step)?;
         upgrade::check(parts, &exchange.credential, &self.own_origins, &self.cors)?;
-        exchange.caller = self.identify(exchange, origin).await?;
-        self.count(exchange, parts, origin)?;
-        let target = match exchange.table.find(parts.uri.path()) {
-            Found::Target(target) => target,
-            Found::Nothing => return Err(Problem::new(ProblemType::NotFound)),
-            Found::Perhaps => {
-                return Err(Problem::new(ProblemType::Unavailable)
-                    .detail(
-                        "not all services have been reached yet, and one of them may answer this",
-                    )
-                    .retry_after(NOT_YET));
-            }
-        };
+        let presented = exchange.credential.presented();
+        let admission = &mut exchange.admission;
+        if !self.recognise(admission, presented) {
+            self.identify(admission, presented).await?;
+        }
+        self.count(admission, &parts.method, parts.uri.path())?;
+        let target = admission::target(&exchange.table, parts.uri.path())?;
         exchange.target = Some(Arc::clone(&target));
-        let caller = exchange.caller.as_ref();
+        let origin = exchange.admission.origin;
+        let caller = exchange.admission.caller.as_ref();
         match &target.upstream {
             Upstream::Local(_) => {
                 let identity = caller.map(|caller| caller.identity.clone());
@@ -222,80 +232,12 @@ impl Gateway {
         Ok(())
     }
 
-    /// Counts the request against the quota of whoever makes it.
-    fn count(&self, exchange: &mut Exchange, parts: &Parts, origin: Origin) -> Result<(), Problem> {
-        let now = exchange.began;
-        let path = parts.uri.path();
-        if PROBES.contains(&path) {
-            return Ok(());
-        }
-        exchange.counted = match &exchange.caller {
-            None => self.rate_limiter.count_address(origin.address, now),
-            Some(caller) => match &caller.allowance {
-                Allowance::Unlimited => None,
-                Allowance::General => self.rate_limiter.count_client(caller.client, None, now),
-                Allowance::Own(own) => {
-                    self.rate_limiter
-                        .count_client(caller.client, Some(own), now)
-                }
-            },
-        };
-        self.enforce(exchange.counted.as_ref())?;
-        if exchange.method == Method::POST && LOGIN_PATHS.contains(&path) {
-            let counted = self.rate_limiter.count_login(origin.address, now);
-            exchange.counted = counted.or(exchange.counted.take());
-            self.enforce(exchange.counted.as_ref())?;
-        }
-        Ok(())
-    }
-
-    async fn identify(
-        &self,
-        exchange: &mut Exchange,
-        origin: Origin,
-    ) -> Result<Option<Arc<Verified>>, Problem> {
-        let Some(secret) = exchange.credential.secret() else {
-            return match exchange.credential {
-                Credential::Unreadable => Err(Problem::unauthenticated()
-                    .detail("expected one Authorization header: Bearer and a token or API key")),
-                Credential::None | Credential::Bearer(_) | Credential::Cookie(_) => Ok(None),
-            };
-        };
-        if let Some(known) = self.authenticator.recall(secret) {
-            return Ok(Some(known));
-        }
-        // Whoever guesses is held to what strangers may do.
-        let exhausted = self
-            .rate_limiter
-            .is_exhausted(origin.address, exchange.began);
-        self.enforce(exhausted.as_ref())?;
-        match self.authenticator.verify(secret).await {
-            Ok(verified) => Ok(Some(verified)),
-            Err(problem) if problem.kind() != ProblemType::Unauthenticated => Err(problem),
-            // A page whose session has ended goes on as a stranger until it logs in again.
-            Err(_) if matches!(exchange.credential, Credential::Cookie(_)) => Ok(None),
-            Err(problem) => {
-                self.meters.unauthenticated.increment(1);
-                exchange.counted = self
-                    .rate_limiter
-                    .count_address(origin.address, exchange.began);
-                Err(problem)
-            }
-        }
-    }
-
-    fn enforce(&self, counted: Option<&Counted>) -> Result<(), Problem> {
-        match counted.and_then(|counted| counted.verdict.wait) {
-            None => Ok(()),
-            Some(wait) => {
-                self.meters.limited.increment(1);
-                Err(Problem::new(ProblemType::TooManyRequests).retry_after(wait))
-            }
-        }
-    }
-
     /// Calls the service, for as long as a request may take. Whatever happens in it, there is an answer.
-    async fn call(&self, target: &Target, request: Request<Body>) -> Result<Response, Problem> {
+    pub(crate) async fn call(
+        &self,
+        target: &Target,
+        request: Request<Body>,
+    ) -> Result<Response, Problem> {
         // A caller of gRPC may be less patient.
         let asked = grpc::timeout(request.headers()).unwrap_or(self.request_timeout);
         let patience = asked.min(self.request_timeout);
@@ -323,48 +265,57 @@ impl Gateway {
         }
     }
 
-    fn write_fields(&self, exchange: &Exchange, flow: String, headers: &mut HeaderMap) {
-        answer::write_ids(
-            exchange.request_id.as_ref(),
-            &exchange.arrival,
-            flow,
-            headers,
-        );
+    fn write_fields(&self, known: &Known<'_>, headers: &mut HeaderMap) {
+        answer::write_ids(known.request_id.as_ref(), known.arrival, headers);
         answer::write_security(self.transport_security.as_ref(), headers);
-        self.cors
-            .write_fields(exchange.cross_origin.as_ref(), headers);
-        if let Some(counted) = &exchange.counted {
+        self.cors.write_fields(known.cross_origin, headers);
+        if let Some(counted) = &known.admission.counted {
             counted.write_fields(headers);
         }
     }
 
-    fn note(&self, exchange: &Exchange, status: StatusCode) {
-        let took = self.clock.monotonic().saturating_sub(exchange.began);
-        if let Some(target) = &exchange.target {
+    pub(crate) fn note(&self, known: &Known<'_>, status: StatusCode) {
+        let took = self.clock.monotonic().saturating_sub(known.admission.began);
+        if let Some(target) = known.target {
             target.meters.record(status, took);
         }
         self.log.write(&Line {
-            method: &exchange.method,
-            path: exchange.uri.path(),
+            method: known.method,
+            path: known.path,
             status,
             took,
-            flow: exchange.arrival.flow,
-            actor: exchange
-                .caller
-                .as_ref()
-                .map_or(Actor::Anonymous, |caller| caller.identity.actor),
+            flow: known.arrival.flow,
+            actor: known.admission.actor(),
         });
     }
 
     /// A stream ends with the credentials that opened it.
-    fn stream_end(&self, exchange: &Exchange, head: &ResponseParts) -> Option<StreamEnd> {
+    fn stream_end(self: &Arc<Self>, known: &Known<'_>, head: &ResponseParts) -> Option<StreamEnd> {
         let is_stream = answer::is_stream(&head.headers)
             || grpc::is_grpc(&head.headers)
             || head.extensions.get::<TakesOver>().is_some();
-        let caller = exchange.caller.as_ref().filter(|_| is_stream)?;
-        let secret = exchange.credential.secret()?.to_owned();
+        let caller = known.admission.caller.as_ref();
+        let caller = caller.filter(|_| is_stream)?;
+        let secret = known.presented.secret()?.to_owned();
         Some(Box::pin(
             self.authenticator.ended(secret, Arc::clone(caller)),
         ))
+    }
+}
+
+impl Exchange {
+    fn known(&self, is_grpc: bool) -> Known<'_> {
+        Known {
+            method: &self.method,
+            path: self.uri.path(),
+            arrival: &self.arrival,
+            request_id: self.request_id.clone(),
+            cross_origin: self.cross_origin.as_ref(),
+            takes_gzip: self.takes_gzip,
+            is_grpc,
+            admission: &self.admission,
+            target: self.target.as_deref(),
+            presented: self.credential.presented(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE, FORWARDED},
 };
 use ipnet::IpNet;
@@ -13,7 +13,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const OWN_PREFIX: &str = "x-pasar-";
 /// What proxies tell of the client. Services ask the typed value instead.
 const FORWARDING_PREFIX: &str = "x-forwarded-";
-const FORWARDING: [&str; 5] = [
+const FORWARDING: [&str; 6] = [
+    "forwarded",
     "x-real-ip",
     "x-client-ip",
     "x-original-url",
@@ -40,8 +41,19 @@ impl Proxies {
     /// The right-most address that no trusted proxy vouches away. What an untrusted peer claims is
     /// ignored: it can write what it likes.
     pub(crate) fn origin(&self, peer: SocketAddr, headers: &HeaderMap) -> Origin {
-        let peer = peer.ip().to_canonical();
         let claimed = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+        let values = headers.get_all(X_FORWARDED_FOR).iter();
+        self.origin_of(peer, claimed, values.map(HeaderValue::as_bytes))
+    }
+
+    /// The same by the values of `X-Forwarded-For`; `claimed` tells whether anything is said of a client elsewhere.
+    pub(crate) fn origin_of<'v>(
+        &self,
+        peer: SocketAddr,
+        claimed: bool,
+        forwarded_for: impl DoubleEndedIterator<Item = &'v [u8]>,
+    ) -> Origin {
+        let peer = peer.ip().to_canonical();
         if !claimed || !self.trusts(peer) {
             return Origin {
                 address: peer,
@@ -49,8 +61,8 @@ impl Proxies {
             };
         }
         let mut address = peer;
-        for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-            for hop in value.to_str().unwrap_or_default().rsplit(',') {
+        for value in forwarded_for.rev() {
+            for hop in str::from_utf8(value).unwrap_or_default().rsplit(',') {
                 let Ok(hop) = hop.trim().parse::<IpAddr>() else {
                     return Origin {
                         address,
@@ -83,18 +95,21 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     headers.remove(COOKIE);
     while let Some(name) = headers
         .keys()
-        .find(|name| is_reserved(name.as_str()))
+        .find(|name| is_reserved(name.as_str().as_bytes()))
         .cloned()
     {
         headers.remove(name);
     }
 }
 
-fn is_reserved(name: &str) -> bool {
-    name.starts_with(OWN_PREFIX)
-        || name.starts_with(FORWARDING_PREFIX)
-        || name == FORWARDED
-        || FORWARDING.contains(&name)
+/// Whether only the gateway may say it. The case of letters does not count.
+pub(crate) fn is_reserved(name: &[u8]) -> bool {
+    let begins = |prefix: &str| {
+        let begin = name.get(..prefix.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    begins(OWN_PREFIX) || begins(FORWARDING_PREFIX) || FORWARDING.iter().any(|other| is(other))
 }
 
 #[cfg(test)]

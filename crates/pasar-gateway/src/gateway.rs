@@ -18,6 +18,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     access_log::AccessLog,
+    answer,
     authentication::Authenticator,
     config::{Config, Limits, millis},
     cors::Cors,
@@ -47,6 +48,8 @@ pub struct Gateway {
     pub(crate) own_origins: OwnOrigins,
     /// Browsers are told to come by HTTPS only; sent over HTTPS only.
     pub(crate) transport_security: Option<HeaderValue>,
+    /// What all answers say alike, as lines.
+    pub(crate) answer_lines: Box<[u8]>,
     pub(crate) authenticator: Arc<Authenticator>,
     /// Whoever brings no credential, as services in other processes are told.
     pub(crate) anonymous: Bearer,
@@ -161,7 +164,10 @@ impl Gateway {
         authenticator: Arc<Authenticator>,
         routes: Arc<Routes>,
     ) -> Self {
+        let transport_security = config.tls.is_some().then_some(HSTS);
+        let cors = Cors::new(&config.cors_origins);
         Self {
+            answer_lines: answer::lines(&cors, transport_security.as_ref()),
             clock: Arc::clone(&host.clock),
             ids: Arc::clone(&host.ids),
             limits: config.limits,
@@ -173,9 +179,9 @@ impl Gateway {
             request_timeout: millis(config.timeouts.request_ms),
             compresses: config.compression,
             proxies: Proxies::new(&config.trusted_proxies),
-            cors: Cors::new(&config.cors_origins),
+            cors,
             own_origins: OwnOrigins::new(&host.public_url, &config.cookie_origins),
-            transport_security: config.tls.is_some().then_some(HSTS),
+            transport_security,
             authenticator,
             anonymous: Bearer::of(&Identity::anonymous()),
             rate_limiter: RateLimiter::new(&config.rate_limits, config.limits.tracked_clients),

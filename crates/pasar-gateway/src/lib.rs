@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_log;
+mod admission;
 mod answer;
 mod authentication;
 mod compression;
@@ -11,9 +12,11 @@ mod exchange;
 mod forwarding;
 pub mod gateway;
 mod handover;
+mod http1;
 mod meters;
 pub mod openapi;
 mod pages;
+mod plain;
 mod pool;
 mod rate_limit;
 pub mod remote;

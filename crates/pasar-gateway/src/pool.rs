@@ -8,8 +8,18 @@ mod connection;
 mod fields;
 mod health;
 mod http2;
+mod idle;
 mod instance;
+mod passed;
+mod plain;
 mod tunnel;
+mod wire;
+mod wire_body;
+
+pub(crate) use self::{
+    passed::Passed,
+    plain::{PlainRequest, Shown},
+};
 
 use std::{
     sync::{
@@ -29,12 +39,10 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use pasar_chassis::{
-    cause::Arrival,
     grpc,
     handover::HandsOver,
     host::Host,
-    identity::{ClientAddress, Identity},
-    passport::{Bearer, Passports, REFUSED},
+    passport::{Passports, REFUSED},
     problem::Problem,
 };
 use pasar_contracts::problem::ProblemType;
@@ -76,13 +84,6 @@ enum Tried {
     Broken,
     /// The client's own body broke off; the instance is not to blame.
     Unsendable,
-}
-
-/// What the service is told of who asks.
-struct Shown {
-    bearer: Bearer,
-    address: ClientAddress,
-    arrival: Arrival,
 }
 
 /// What of a request is kept so that it can be sent again.
@@ -178,20 +179,14 @@ impl Pool {
             };
             request = match tried {
                 Tried::Answered(response) if is_refused(&response) => {
-                    tracing::error!(
-                        service = %self.0.name, instance = instance.url(),
-                        "the service does not accept this gateway's identity; all processes need the same keyring \
-                         (PASAR_KEYRING, or one data folder) and clocks less than a minute apart"
-                    );
-                    return Err(self.nobody());
+                    return Err(self.refused_by(&instance));
                 }
                 Tried::Answered(response) => {
                     instance.answered(response.status());
-                    let may_again = is_temporary(response.status())
-                        && again.as_ref().is_some_and(Again::is_idempotent)
-                        && self.has_other(&asked)
-                        && self.0.budget.spend();
-                    match again.as_ref().filter(|_| may_again) {
+                    let may_repeat = again.as_ref().is_some_and(Again::is_idempotent);
+                    let asks_another =
+                        may_repeat && self.is_worth_another(response.status(), &asked);
+                    match again.as_ref().filter(|_| asks_another) {
                         Some(again) => again.request(),
                         None => return Ok(self.until_drained(fields::from_upstream(response))),
                     }
@@ -204,19 +199,8 @@ impl Pool {
                 Tried::Broken => {
                     instance.failed();
                     match again.as_ref().filter(|again| again.is_idempotent()) {
-                        Some(again) if self.0.budget.spend() => {
-                            // Its connection was stale, perhaps: with nobody else left it is asked once more.
-                            if tries == 1 && !self.has_other(&asked) {
-                                asked.clear();
-                            }
-                            again.request()
-                        }
-                        _ => {
-                            return Err(Problem::new(ProblemType::Unavailable).detail(
-                                "the service ended the connection before it answered; whether it did what was \
-                                 asked is not known: repeat the request with the same Idempotency-Key",
-                            ));
-                        }
+                        Some(again) if self.may_ask_again(&mut asked, tries) => again.request(),
+                        _ => return Err(broken_off()),
                     }
                 }
             };
@@ -247,7 +231,7 @@ impl Pool {
 
     /// An event stream has no end of its own: it ends here when this process has to, as it does where the service
     /// runs in it. Whoever follows goes on with `Last-Event-ID`.
-    fn until_drained(&self, response: Response) -> Response {
+    pub(crate) fn until_drained(&self, response: Response) -> Response {
         let kind = response.headers().get(CONTENT_TYPE);
         if !kind.is_some_and(|kind| kind.as_bytes().starts_with(EVENT_STREAM)) {
             return response;
@@ -257,6 +241,32 @@ impl Pool {
             let draining = async move { tasks.draining().await };
             Body::from_stream(body.into_data_stream().take_until(draining))
         })
+    }
+
+    /// Whether a request that may happen twice goes to another instance after such an answer.
+    fn is_worth_another(&self, status: StatusCode, asked: &[usize]) -> bool {
+        is_temporary(status) && self.has_other(asked) && self.0.budget.spend()
+    }
+
+    /// Whether a request that may happen twice, and may have happened, is sent again.
+    fn may_ask_again(&self, asked: &mut Vec<usize>, tries: usize) -> bool {
+        if !self.0.budget.spend() {
+            return false;
+        }
+        // Its connection was stale, perhaps: with nobody else left it is asked once more.
+        if tries == 1 && !self.has_other(asked) {
+            asked.clear();
+        }
+        true
+    }
+
+    fn refused_by(&self, instance: &Instance) -> Problem {
+        tracing::error!(
+            service = %self.0.name, instance = instance.url(),
+            "the service does not accept this gateway's identity; all processes need the same keyring \
+             (PASAR_KEYRING, or one data folder) and clocks less than a minute apart"
+        );
+        self.nobody()
     }
 
     fn has_other(&self, asked: &[usize]) -> bool {
@@ -318,32 +328,10 @@ impl Pool {
     }
 }
 
-impl Shown {
-    /// As the gateway put it into the request, or a service of ours that calls another.
-    fn of(parts: &Parts) -> Result<Self, Problem> {
-        let extensions = &parts.extensions;
-        let bearer = extensions.get::<Bearer>().cloned();
-        let bearer = bearer.unwrap_or_else(|| {
-            let identity = extensions.get::<Identity>();
-            identity.map_or_else(|| Bearer::of(&Identity::anonymous()), Bearer::of)
-        });
-        let address = extensions.get().copied();
-        let arrival = extensions.get().cloned();
-        Ok(Self {
-            bearer,
-            address: address.unwrap_or(ClientAddress(None)),
-            arrival: arrival.ok_or_else(|| Problem::defect("a request has no Arrival"))?,
-        })
-    }
-}
-
 impl Again {
     /// By its method, or because the service remembers what it did for the key.
     fn is_idempotent(&self) -> bool {
-        matches!(
-            self.parts.method,
-            Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS
-        ) || self.parts.headers.contains_key(IDEMPOTENCY_KEY)
+        is_idempotent(&self.parts.method) || self.parts.headers.contains_key(IDEMPOTENCY_KEY)
     }
 
     fn request(&self) -> Request<Body> {
@@ -370,8 +358,23 @@ async fn keep(parts: &Parts, body: Body) -> Result<(Body, Option<Bytes>), Proble
     Ok((Body::from(whole.clone()), Some(whole)))
 }
 
+pub(crate) fn broken_off() -> Problem {
+    Problem::new(ProblemType::Unavailable).detail(
+        "the service ended the connection before it answered; whether it did what was asked is not known: repeat \
+         the request with the same Idempotency-Key",
+    )
+}
+
 fn unsendable() -> Problem {
     Problem::new(ProblemType::InvalidRequest).detail("the body ended before it was whole")
+}
+
+/// Whether doing it twice is doing it once (RFC 9110, section 9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS
+    )
 }
 
 fn is_temporary(status: StatusCode) -> bool {

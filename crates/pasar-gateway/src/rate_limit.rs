@@ -4,13 +4,14 @@
 
 mod buckets;
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, io::Write as _, net::IpAddr, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pasar_types::id::{ApiKeyId, UserId};
 
 use crate::{
     config::{Quota, RateLimits},
+    http1::fields,
     rate_limit::buckets::Buckets,
 };
 
@@ -142,18 +143,27 @@ impl Policy {
 
 impl Counted {
     pub(crate) fn write_fields(&self, headers: &mut HeaderMap) {
+        headers.insert(RATE_LIMIT_POLICY, self.policy.field.clone());
+        if let Ok(field) = HeaderValue::try_from(self.to_string()) {
+            headers.insert(RATE_LIMIT, field);
+        }
+    }
+
+    /// The same as lines.
+    pub(crate) fn write_lines(&self, out: &mut Vec<u8>) {
+        fields::write(out, "ratelimit-policy", self.policy.field.as_bytes());
+        let _ = write!(out, "ratelimit: {self}\r\n");
+    }
+}
+
+/// As the field `RateLimit` says it.
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Verdict {
             remaining, reset, ..
         } = self.verdict;
-        let field = format!(
-            "\"{}\";r={remaining};t={}",
-            self.policy.name,
-            ceil_seconds(reset)
-        );
-        headers.insert(RATE_LIMIT_POLICY, self.policy.field.clone());
-        if let Ok(field) = HeaderValue::try_from(field) {
-            headers.insert(RATE_LIMIT, field);
-        }
+        let name = self.policy.name;
+        write!(f, "\"{name}\";r={remaining};t={}", ceil_seconds(reset))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The listening socket and its connections: accept, hand over to hyper, drain.
 
 pub(crate) mod connection;
-mod guarded_io;
+pub(crate) mod guarded_io;
+pub(crate) mod timer;
 pub(crate) mod tls;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ use crate::{
     config::{Config, millis},
     gateway::Gateway,
     handover::{Handover, Rest},
+    plain::{Left, Plain},
     server::{
         connection::Connection,
         guarded_io::{GuardedIo, Patience, Socket},
@@ -111,6 +113,25 @@ impl Server {
         let socket = self.secure(stream).await.ok()?;
         let connection = Arc::new(Connection::new(peer));
         let io = GuardedIo::new(socket, Arc::clone(&connection), self.patience);
+        let plain = Plain::new(&self.gateway, &connection, &self.tasks, io);
+        let io = match plain.serve().await {
+            Ok(Left::Unread(io, bytes)) => io.with_unread(bytes),
+            Ok(Left::HandedOver) => return self.rest(&connection),
+            Ok(Left::Nothing) => return None,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a connection ended early");
+                return None;
+            }
+        };
+        self.serve_any(io, connection).await
+    }
+
+    /// Serves whatever comes.
+    async fn serve_any(
+        self: Arc<Self>,
+        io: GuardedIo,
+        connection: Arc<Connection>,
+    ) -> Option<Rest> {
         let gateway = Arc::clone(&self.gateway);
         let shared = Arc::clone(&connection);
         let service = service_fn(move |request: Request<Incoming>| {
@@ -142,7 +163,7 @@ impl Server {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%peer, error, "a connection ended early");
+            tracing::debug!(peer = %connection.peer, error, "a connection ended early");
         }
         None
     }

@@ -146,7 +146,7 @@ fn cluster(workspace: &Workspace, servers: &servers::Servers) -> anyhow::Result<
 /// So many of these are of the system.
 const OF_SYSTEM: usize = 7;
 /// By the modules that hold them: of the system, then of the gateway.
-const APART: [&str; 14] = [
+const APART: [&str; 18] = [
     "walk::",
     "settling::",
     "money::",
@@ -161,6 +161,10 @@ const APART: [&str; 14] = [
     "api_keys::",
     "cookies::",
     "rate_limits::",
+    "smuggling::",
+    "caps::",
+    "forwarding::",
+    "cors::",
 ];
 
 /// Compiles each service's code and tests with only what that service asks for.

@@ -1,14 +1,11 @@
 //! HTTP/1.1 connections to an instance. A request drives its connection itself: there is no task between the
 //! client's connection and the service's, and so no wake-up across threads.
-//!
-//! Idle ones lie in as many drawers as there are threads, each thread using its own.
 
 use std::{
     future::Future as _,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::body::Body;
@@ -20,31 +17,21 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
 use super::{
     Tried,
+    idle::Keep,
     instance::{InFlight, Instance},
 };
 
 type Driver = http1::Connection<TokioIo<TcpStream>, Body>;
 
 /// A connection, and what drives it; that is gone once the connection has ended.
-struct Connection {
+pub(super) struct Connection {
     sender: SendRequest<Body>,
     driver: Option<Pin<Box<Driver>>>,
 }
-
-/// Connections that nothing is asked on.
-pub(super) struct Idle {
-    drawers: Box<[Drawer]>,
-    keep: Duration,
-    most: usize,
-}
-
-/// Since when each lies there; the one that was used last is at the end.
-type Drawer = Mutex<Vec<(Instant, Connection)>>;
 
 /// The body of an answer, with the connection that it comes by.
 struct Answer {
@@ -54,59 +41,10 @@ struct Answer {
     in_flight: InFlight,
 }
 
-const DRAWERS: usize = 16;
-
-thread_local! {
-    static DRAWER: usize = next_drawer();
-}
-
-fn next_drawer() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NEXT.fetch_add(1, Relaxed) % DRAWERS
-}
-
-impl Idle {
-    /// Keeps a connection for so long, and at most so many for each thread.
-    pub(super) fn new(keep: Duration, most: usize) -> Self {
-        Self {
-            drawers: (0..DRAWERS).map(|_| Mutex::default()).collect(),
-            keep,
-            most,
-        }
-    }
-
-    pub(super) fn clear(&self) {
-        for drawer in &self.drawers {
-            drawer.lock().clear();
-        }
-    }
-
-    fn drawer(&self) -> &Drawer {
-        &self.drawers[DRAWER.with(|drawer| *drawer)]
-    }
-
-    /// The one that was used last, if it still lives.
-    fn take(&self) -> Option<Connection> {
-        loop {
-            let (since, mut connection) = self.drawer().lock().pop()?;
-            if since.elapsed() > self.keep {
-                // All others are older still.
-                self.drawer().lock().clear();
-                return None;
-            }
-            // What happened while nobody looked: the other end may have closed it.
-            connection.drive(&mut Context::from_waker(Waker::noop()));
-            if connection.is_idle() {
-                return Some(connection);
-            }
-        }
-    }
-
-    fn put(&self, connection: Connection) {
-        let mut drawer = self.drawer().lock();
-        if drawer.len() < self.most {
-            drawer.push((Instant::now(), connection));
-        }
+impl Keep for Connection {
+    fn is_alive(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.is_idle()
     }
 }
 
@@ -238,8 +176,7 @@ impl Drop for Answer {
         if !self.ended && !self.body.is_end_stream() {
             return;
         }
-        connection.drive(&mut Context::from_waker(Waker::noop()));
-        if connection.is_idle() {
+        if connection.is_alive() {
             self.in_flight.instance().idle.put(connection);
         }
     }

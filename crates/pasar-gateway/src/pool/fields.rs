@@ -14,7 +14,7 @@ use pasar_chassis::{cause::FLOW_HEADER, handover::TakesOver};
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
-const OF_ONE_CONNECTION: [HeaderName; 9] = [
+pub(super) const OF_ONE_CONNECTION: [HeaderName; 9] = [
     CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,

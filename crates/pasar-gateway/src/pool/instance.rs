@@ -14,7 +14,7 @@ use metrics::Gauge;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use super::{connection::Idle, http2::Multiplexed};
+use super::{connection::Connection, http2::Multiplexed, idle::Idle, wire::Wire};
 use crate::config::{Upstreams, millis};
 
 pub(super) struct Instance {
@@ -28,7 +28,8 @@ pub(super) struct Instance {
     failures: AtomicU32,
     most_failures: u32,
     breaker: Mutex<Breaker>,
-    pub(super) idle: Idle,
+    pub(super) idle: Idle<Connection>,
+    pub(super) wires: Idle<Wire>,
     pub(super) multiplexed: Multiplexed,
     up: Gauge,
 }
@@ -88,6 +89,7 @@ impl Instance {
                 hold: FIRST_HOLD,
             }),
             idle: Idle::new(millis(config.idle_ms), config.idle_connections),
+            wires: Idle::new(millis(config.idle_ms), config.idle_connections),
             multiplexed: Multiplexed::default(),
             up,
         })
@@ -176,6 +178,7 @@ impl Instance {
         self.up.set(if state == State::Up { 1.0 } else { 0.0 });
         if matches!(state, State::Draining | State::Down) {
             self.idle.clear();
+            self.wires.clear();
             self.multiplexed.clear();
         }
         if before == state as u8 {

@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// An answer asks for the socket: from now on, whoever holds it gives it back when dropped.
-    pub(super) fn hand_over(&self, answer: Handover) {
+    pub(crate) fn hand_over(&self, answer: Handover) {
         self.handing.lock().answer = Some(answer);
         self.handed_over.store(true, Relaxed);
         self.asked.notify_one();

@@ -5,7 +5,6 @@
 //! rarely and looked at when it fires, so that a request costs no timer.
 
 use std::{
-    future::Future,
     io,
     pin::Pin,
     sync::Arc,
@@ -16,11 +15,10 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::Sleep,
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::server::connection::Connection;
+use crate::server::{connection::Connection, timer::Timer};
 
 pub(crate) enum Socket {
     Plain(TcpStream),
@@ -36,8 +34,10 @@ pub(super) struct Patience {
     pub(super) write: Duration,
 }
 
-pub(super) struct GuardedIo {
+pub(crate) struct GuardedIo {
     socket: Socket,
+    /// Read before what comes from the socket.
+    unread: Vec<u8>,
     connection: Arc<Connection>,
     patience: Patience,
     /// The requests that had begun when this was last looked at.
@@ -53,6 +53,7 @@ impl GuardedIo {
     pub(super) fn new(socket: Socket, connection: Arc<Connection>, patience: Patience) -> Self {
         Self {
             socket,
+            unread: Vec::new(),
             connection,
             patience,
             begun: 0,
@@ -61,6 +62,12 @@ impl GuardedIo {
             read_timer: Timer::default(),
             write_timer: Timer::default(),
         }
+    }
+
+    /// Gives back what was read of it and not used.
+    pub(super) fn with_unread(mut self, bytes: Vec<u8>) -> Self {
+        self.unread = bytes;
+        self
     }
 
     fn note_read(&mut self) {
@@ -159,6 +166,12 @@ impl AsyncRead for GuardedIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if !this.unread.is_empty() {
+            let length = this.unread.len().min(buffer.remaining());
+            buffer.put_slice(&this.unread[..length]);
+            this.unread.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
         let read = match &mut this.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
             Socket::Tls(socket) => Pin::new(socket).poll_read(cx, buffer),
@@ -230,22 +243,5 @@ impl AsyncWrite for GuardedIo {
             Socket::Gone => return Poll::Ready(Ok(())),
         };
         self.guard_write(shut, cx)
-    }
-}
-
-/// A timer that is moved only to an earlier time; it may fire early.
-#[derive(Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    fn poll(&mut self, wake: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let wake = tokio::time::Instant::from_std(wake);
-        let sleep = self
-            .0
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(wake)));
-        if wake < sleep.deadline() || sleep.is_elapsed() {
-            sleep.as_mut().reset(wake);
-        }
-        sleep.as_mut().poll(cx)
     }
 }

@@ -10,6 +10,7 @@ mod forwarding;
 mod grpc;
 mod handover;
 mod pages;
+mod plain;
 mod pool;
 mod rate_limits;
 mod routing;

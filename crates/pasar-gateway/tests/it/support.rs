@@ -4,6 +4,7 @@ pub(crate) mod elsewhere;
 pub(crate) mod feed;
 pub(crate) mod orders;
 pub(crate) mod raw;
+pub(crate) mod script;
 pub(crate) mod signer;
 pub(crate) mod users;
 

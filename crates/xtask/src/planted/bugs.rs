@@ -1,6 +1,7 @@
 //! The bugs that stay worth planting: where each goes, and which test must catch it.
 
 mod backups;
+mod gateway;
 mod processes;
 mod relay;
 mod shop;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
         .chain(&relay::BUGS)
         .chain(&processes::BUGS)
         .chain(&backups::BUGS)
+        .chain(&gateway::BUGS)
 }
 
 impl Bug {

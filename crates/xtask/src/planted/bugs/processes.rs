@@ -49,15 +49,15 @@ pub(super) const BUGS: [Bug; 14] = [
         )],
         package: "pasar-gateway",
         on_postgres: false,
-        caught_by: "pool::a_request_that_broke_off",
+        caught_by: "plain::an_answer_that_is_not_whole",
     },
     Bug {
         name: "claimed-identity-passed",
         what: "what a client says in the headers of our own identities reaches a service",
         file: "crates/pasar-gateway/src/forwarding.rs",
         changes: &[(
-            "    name.starts_with(OWN_PREFIX)\n        || name.starts_with(FORWARDING_PREFIX)",
-            "    let _ = OWN_PREFIX;\n    name.starts_with(FORWARDING_PREFIX)",
+            "    begins(OWN_PREFIX) || begins(FORWARDING_PREFIX)",
+            "    let _ = OWN_PREFIX;\n    begins(FORWARDING_PREFIX)",
         )],
         package: "pasar-gateway",
         on_postgres: false,
