@@ -4,6 +4,7 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
 use crate::{
+    previous,
     tally::{self, Proof, Tally},
     workspace::Workspace,
 };
@@ -28,6 +29,9 @@ pub(crate) struct Options {
     /// How often, with --rolling
     #[arg(long, default_value_t = 3)]
     passes: u32,
+    /// With --rolling: the processes that are ended first are of this commit, built from the history
+    #[arg(long, requires = "rolling")]
+    from: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,6 +81,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
         .env("CHAOS_STILL_S", options.still_s.to_string())
         .env("CHAOS_CUT_S", options.cut_s.to_string())
         .env("CHAOS_PASSES", options.passes.to_string());
+    if let Some(commit) = &options.from {
+        command.env("PREVIOUS_PROGRAM", previous::program(workspace, commit)?);
+    }
     let proof = tally::run_with_servers(workspace, &mut command, &["postgres"])?;
     print(options, &proof);
     ensure!(proof.tally.failed == 0, "the chaos test failed");

@@ -1,4 +1,5 @@
-//! What no compiler checks: files that grew too long, traces of one machine, dead links, arrows.
+//! What no compiler checks: files that grew too long, traces of one machine, dead links, arrows, steps of a schema that
+//! would stop the version before.
 
 use std::{
     fs,
@@ -7,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 
-use crate::{arrows, workspace::Workspace};
+use crate::{arrows, migrations, workspace::Workspace};
 
 const LONGEST_FILE_LINES: usize = 500;
 /// In a comment within the first lines of a long file, with the reason after it.
@@ -45,6 +46,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
         let text = fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
         let name = path.strip_prefix(workspace.root())?.display().to_string();
         wrong.extend(complaints(&name, &text));
+        wrong.extend(migrations::complaints(&name, &text));
         if name.ends_with(".md") {
             wrong.extend(dead_links(path, &name, &text));
         }

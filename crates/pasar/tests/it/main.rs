@@ -16,6 +16,7 @@ mod grpc;
 mod live_failover;
 mod money;
 mod ports;
+mod previous;
 mod processes;
 mod relay_alone;
 mod relay_crash;

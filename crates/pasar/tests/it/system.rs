@@ -116,6 +116,11 @@ impl System {
         &self.folder
     }
 
+    /// What is started from now on is of this version.
+    pub(crate) fn go_on_with_this_version(&mut self) {
+        self.folder.start_with_program(None);
+    }
+
     /// What is left when the system is dropped.
     pub(crate) fn into_folder(self) -> Folder {
         self.folder.clone()

@@ -1,6 +1,8 @@
-//! Every process of every service ends and starts again, one after the other, and no client notices.
+//! Every process of every service ends and starts again, one after the other, and no client notices: also when
+//! those that end are of an earlier version (`PREVIOUS_PROGRAM`), and both versions serve from one database meanwhile.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -36,9 +38,13 @@ async fn a_rolling_restart_of_every_service_fails_no_request() {
     let Some(server) = Server::alone("postgres").await else {
         return;
     };
+    let previous = std::env::var_os("PREVIOUS_PROGRAM").map(PathBuf::from);
     let mut system = tokio::task::block_in_place(|| {
-        System::start_in(Folder::of_cluster(&server.postgres_url(), ""))
+        let mut folder = Folder::of_cluster(&server.postgres_url(), "");
+        folder.start_with_program(previous);
+        System::start_in(folder)
     });
+    system.go_on_with_this_version();
     let (kiosk, staff) = (system.api("KIOSK"), system.api("STAFF"));
     let integrator = system.api("INTEGRATOR");
     staff.product("rolling-tea", 900_000).await;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File},
     path::PathBuf,
     process::Command,
@@ -23,6 +24,8 @@ pub(crate) struct Folder {
     ports: BTreeMap<(&'static str, usize), u16>,
     /// What single processes are told otherwise, by their environment.
     told: BTreeMap<&'static str, Vec<(String, String)>>,
+    /// The program that is started, where it is not this version's.
+    previous: Option<PathBuf>,
 }
 
 /// What the processes of a system are.
@@ -102,6 +105,7 @@ impl Folder {
             shape,
             ports: BTreeMap::new(),
             told: BTreeMap::new(),
+            previous: None,
         };
         if shape != Shape::One {
             for name in APART {
@@ -128,6 +132,11 @@ impl Folder {
         let variable = format!("PASAR_SERVICES__{}__URLS", to.to_uppercase());
         let told = self.told.entry(of).or_default();
         told.push((variable, urls.join(",")));
+    }
+
+    /// Processes are of another version until this is said again.
+    pub(crate) fn start_with_program(&mut self, program: Option<PathBuf>) {
+        self.previous = program;
     }
 
     /// The programs of the system, ready to be started.
@@ -190,7 +199,7 @@ impl Folder {
             .append(true)
             .open(self.log())
             .unwrap();
-        let mut command = program();
+        let mut command = self.previous.as_ref().map_or_else(program, of_program);
         command.stderr(log);
         command
     }
@@ -256,7 +265,11 @@ login = { requests = 0, per_s = 60 }
 
 /// The program without the variables of whoever runs the tests.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pasar"));
+    of_program(env!("CARGO_BIN_EXE_pasar"))
+}
+
+fn of_program(path: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PASAR_") {
             command.env_remove(name);
