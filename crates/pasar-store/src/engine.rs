@@ -154,6 +154,14 @@ impl Connection {
         either!(self, connection => connection.check())
     }
 
+    /// The same as far as it is known without asking a server: what was deferred may still fail.
+    pub(crate) fn look(&self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.check(),
+            Self::Postgres(postgres) => postgres.look(),
+        }
+    }
+
     /// Whether others may write between two statements of a transaction.
     pub(crate) const fn has_many_writers(&self) -> bool {
         matches!(self, Self::Postgres(_))
@@ -191,7 +199,7 @@ impl Connection {
     }
 
     /// Runs a statement that must touch one row of something. Where a statement costs a way to a server and back, it
-    /// waits for the next one, which then fails in its place.
+    /// waits for a later one, which then fails in its place.
     pub(crate) fn execute_one(
         &self,
         what: &'static str,
@@ -203,7 +211,42 @@ impl Connection {
                 1 => Ok(()),
                 rows => Err(touched(what, rows)),
             },
-            Self::Postgres(postgres) => postgres.execute_one(what, sql, params),
+            Self::Postgres(postgres) => postgres.defer(Some(what), sql, params),
+        }
+    }
+
+    /// The same, whatever it touches.
+    pub(crate) fn execute_later(
+        &self,
+        sql: &'static str,
+        params: &[&dyn ToValue],
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.execute(sql, params).map(drop),
+            Self::Postgres(postgres) => postgres.defer(None, sql, params),
+        }
+    }
+
+    /// Calls `each` for every row that a query has for any of the keys, which are its first parameter in turn.
+    pub(crate) fn query_among(
+        &self,
+        sql: &'static str,
+        keys: &[Value<'_>],
+        params: &[&dyn ToValue],
+        mut each: impl FnMut(Row<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => {
+                for key in keys {
+                    let mut all: Vec<&dyn ToValue> = vec![key];
+                    all.extend(params);
+                    sqlite.query(sql, &all, |row| each(Row::Sqlite(row)).map(|()| true))?;
+                }
+                Ok(())
+            }
+            Self::Postgres(postgres) => postgres.query_among(sql, keys, params, |row| {
+                each(Row::Postgres(row)).map(|()| true)
+            }),
         }
     }
 

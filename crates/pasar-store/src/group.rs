@@ -73,8 +73,8 @@ enum Run {
 
 enum Pass {
     Committed(Vec<Result<(), Fault>>),
-    /// The command at this place faulted, and everything was taken back.
-    Faulted(usize, Fault),
+    /// A command faulted, the one at this place if that is known, and everything was taken back.
+    Faulted(Option<usize>, Fault),
     /// Nobody can find out whether it was committed.
     Unknown,
 }
@@ -192,10 +192,15 @@ impl Writer {
             return Err(fault);
         }
         let conflict = matches!(fault, Fault::Conflict(_));
-        if jobs.len() == 1 && !conflict {
+        // One that did not hear of its own fault is run again: it may know what to do about it.
+        if jobs.len() == 1 && !conflict && at.is_some() {
             return Ok(vec![Err(fault)]);
         }
-        let conflicted = conflict.then_some(at);
+        let conflicted = match at {
+            None if jobs.len() == 1 => Some(0),
+            at => at,
+        };
+        let conflicted = conflicted.filter(|_| conflict);
         match self.pass(jobs, Run::InSavepoints { conflicted })? {
             Pass::Committed(results) => Ok(results),
             Pass::Unknown => Ok(unknown(jobs)),
@@ -217,7 +222,7 @@ impl Writer {
                 Run::Bare => {
                     if let Err(fault) = self.run_bare(job, now, &mut pending) {
                         self.abandon();
-                        return Ok(Pass::Faulted(at, fault));
+                        return Ok(Pass::Faulted(Some(at), fault));
                     }
                     Ok(())
                 }
@@ -228,6 +233,11 @@ impl Writer {
             };
             crash::at(CrashPoint::CommandRun);
             results.push(result);
+        }
+        // What was deferred is of commands that have an answer already: none of them goes out if it fails.
+        if let Err(fault) = self.connection.check() {
+            self.abandon();
+            return Ok(Pass::Faulted(None, fault));
         }
         self.finish(pending, results)
     }
@@ -262,7 +272,7 @@ impl Writer {
         catch_unwind(AssertUnwindSafe(|| job.run(&mut context)))
             .unwrap_or_else(|panic| Err(Fault::Bug(panic_message(&*panic))))?;
         // Whoever goes on after a statement failed would have it rolled back in silence.
-        self.connection.check()
+        self.connection.look()
     }
 
     /// The outer error means that the transaction is gone, and with it the group. `runs` is how often
@@ -280,7 +290,8 @@ impl Writer {
             self.connection
                 .savepoint()
                 .inspect_err(|_| self.abandon())?;
-            let Err(fault) = self.run_bare(job, now, pending) else {
+            let ran = self.run_bare(job, now, pending);
+            let Err(fault) = ran.and_then(|()| self.connection.check()) else {
                 self.connection.release().inspect_err(|_| self.abandon())?;
                 return Ok(Ok(()));
             };

@@ -31,8 +31,9 @@ impl<'c> Tx<'c> {
         self.connection.execute(sql, params)
     }
 
-    /// Runs a statement that must touch exactly one row. Otherwise the command meets `Fault::Conflict(what)` and is
-    /// run again. It meets it, and a broken constraint, here, with a later statement, or as it ends.
+    /// Runs a statement that must touch exactly one row, which its first parameter helps to name. Otherwise the
+    /// command meets `Fault::Conflict(what)` and is run again. It meets it, and a broken constraint, here, with a
+    /// later statement, or once it is over: what it read before that is no reason to answer.
     pub fn execute_one(
         &self,
         what: &'static str,
@@ -40,6 +41,29 @@ impl<'c> Tx<'c> {
         params: &[&dyn ToValue],
     ) -> Result<(), Fault> {
         self.connection.execute_one(what, sql, params)
+    }
+
+    /// The same for a statement that may touch nothing.
+    pub fn execute_later(&self, sql: &'static str, params: &[&dyn ToValue]) -> Result<(), Fault> {
+        self.connection.execute_later(sql, params)
+    }
+
+    /// All rows of a query for each of several keys, in no order. The keys are its first parameter, which it compares
+    /// a unique column with (`= ?1`); the others follow. Who asks bounds the keys.
+    pub fn query_among<T>(
+        &self,
+        sql: &'static str,
+        keys: &[impl ToValue],
+        params: &[&dyn ToValue],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        let keys: Vec<_> = keys.iter().map(ToValue::to_value).collect();
+        let mut all = Vec::with_capacity(keys.len());
+        self.connection.query_among(sql, &keys, params, |row| {
+            all.push(map(&Row(row))?);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// The one row that must exist.

@@ -1,11 +1,15 @@
 //! PostgreSQL: one session a connection, opened again after it was lost, and the end of a group's transaction.
 
 mod arg;
+mod control;
 mod error;
 mod login;
+mod merge;
+mod reply;
 mod row;
 mod script;
 mod session;
+mod statement;
 mod tail;
 mod wire;
 
@@ -13,8 +17,11 @@ use std::{cell::RefCell, sync::Arc};
 
 use self::{
     arg::Arg,
+    control::Control,
     error::{PgError, fault},
-    session::{Control, Reply, Session},
+    reply::Reply,
+    session::Session,
+    statement::Form,
 };
 pub(crate) use self::{
     error::{advice, is_contention, is_lost},
@@ -22,7 +29,11 @@ pub(crate) use self::{
     script::translated,
 };
 use super::{Access, Tail, TailFault, Told};
-use crate::{fault::Fault, place::Server, value::ToValue};
+use crate::{
+    fault::Fault,
+    place::Server,
+    value::{ToValue, Value},
+};
 
 pub(crate) struct Connection {
     server: Arc<Server>,
@@ -118,8 +129,7 @@ impl Connection {
     fn begin(&self, controls: &[Control]) -> Result<(), Fault> {
         self.ensure()?;
         self.with(|session| {
-            session.xid = None;
-            controls.iter().for_each(|control| session.queue(*control));
+            session.begin(controls);
             Ok(())
         })
     }
@@ -162,8 +172,10 @@ impl Connection {
         }
     }
 
+    /// What was deferred is sent first: a rollback to it takes back nothing that was before.
     pub(crate) fn savepoint(&self) -> Result<(), Fault> {
         self.with(|session| {
+            session.run_deferred()?;
             session.queue(Control::Savepoint);
             Ok(())
         })
@@ -180,11 +192,7 @@ impl Connection {
 
     pub(crate) fn rollback_to_savepoint(&self) -> Result<(), Fault> {
         self.with(|session| {
-            session.take_back_deferred();
-            if !session.unqueue(Control::Savepoint) {
-                session.queue(Control::RollbackTo);
-                session.queue(Control::Release);
-            }
+            session.roll_back_to_savepoint();
             Ok(())
         })
     }
@@ -200,11 +208,13 @@ impl Connection {
     /// Fails if a deferred statement does, and after a statement failed that nobody rolled back: the server would take
     /// no more of them, and make a rollback of a commit.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        let has_failed = self.with(|session| {
-            session.run_deferred()?;
-            Ok(session.has_failed())
-        })?;
-        if has_failed {
+        self.with(Session::run_deferred)?;
+        self.look()
+    }
+
+    /// The same as far as it is known already.
+    pub(crate) fn look(&self) -> Result<(), Fault> {
+        if self.with(|session| Ok(session.has_failed()))? {
             return Err(Fault::Bug(
                 "a command went on after the database had refused a statement".to_owned(),
             ));
@@ -220,15 +230,15 @@ impl Connection {
         self.run(sql, params).map(|reply| reply.affected)
     }
 
-    /// Sent with the next statement, or once the command is over.
-    pub(crate) fn execute_one(
+    /// Sent with a later statement, or once the group is over. `touches` is what it must touch one row of.
+    pub(crate) fn defer(
         &self,
-        what: &'static str,
+        touches: Option<&'static str>,
         sql: &'static str,
         params: &[&dyn ToValue],
     ) -> Result<(), Fault> {
         let args = args(params)?;
-        self.with(|session| session.defer(what, sql, &args))
+        self.with(|session| session.defer(touches, sql, args))
     }
 
     /// Calls `each` for every row until it says false.
@@ -236,15 +246,29 @@ impl Connection {
         &self,
         sql: &'static str,
         params: &[&dyn ToValue],
-        mut each: impl FnMut(Row<'_>) -> Result<bool, Fault>,
+        each: impl FnMut(Row<'_>) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
-        let Reply { columns, rows, .. } = self.run(sql, params)?;
-        for row in &rows {
-            if !each(Row::new(&columns, row))? {
-                break;
-            }
-        }
-        Ok(())
+        handed(&self.run(sql, params)?, each)
+    }
+
+    /// Runs a query once for all keys that its `= ?1` may be.
+    pub(crate) fn query_among(
+        &self,
+        sql: &'static str,
+        keys: &[Value<'_>],
+        params: &[&dyn ToValue],
+        each: impl FnMut(Row<'_>) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let oid = match keys.first() {
+            None => return Ok(()),
+            Some(Value::Text(_)) => arg::TEXT,
+            Some(Value::Blob(_)) => arg::BYTEA,
+            Some(Value::Int(_) | Value::Null) => arg::INT8,
+        };
+        let mut args = args(params)?;
+        args.insert(0, Arg::List(oid, keys.to_vec()));
+        let reply = self.with(|session| session.run(sql, Form::Among, &args, None))?;
+        handed(&reply, each)
     }
 
     /// The last statement of a group, and its commit with it.
@@ -254,7 +278,7 @@ impl Connection {
 
     fn run(&self, sql: &'static str, params: &[&dyn ToValue]) -> Result<Reply, Fault> {
         let args = args(params)?;
-        self.with(|session| session.run(sql, &args, None))
+        self.with(|session| session.run(sql, Form::One, &args, None))
     }
 
     /// With the session, unless it is lost. What is written goes to the transaction that was begun or nowhere,
@@ -273,6 +297,19 @@ impl Connection {
             fault(error)
         })
     }
+}
+
+/// Calls `each` for every row until it says false.
+fn handed(
+    reply: &Reply,
+    mut each: impl FnMut(Row<'_>) -> Result<bool, Fault>,
+) -> Result<(), Fault> {
+    for row in &reply.rows {
+        if !each(Row::new(&reply.columns, row))? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn args<'p>(params: &[&'p dyn ToValue]) -> Result<Vec<Arg<'p>>, Fault> {

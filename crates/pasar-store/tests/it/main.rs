@@ -12,6 +12,7 @@ mod idempotency;
 mod inspection;
 mod leases;
 mod lineage;
+mod merged;
 mod races;
 mod server;
 mod server_losses;

@@ -114,7 +114,7 @@ fn statements_of<'w, 's>(words: &'w [&'s str]) -> impl Iterator<Item = &'w [&'s 
 }
 
 /// Names, numbers, quoted texts and single signs; comments are left out.
-fn words(script: &str) -> Vec<&str> {
+pub(super) fn words(script: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = script;
     while let Some(first) = rest.chars().next() {

@@ -1,16 +1,20 @@
 //! A session: prepared statements, and several of them sent at once. What must precede a statement (BEGIN, the
-//! lane, a savepoint) waits and travels with it, so that it costs no way to the server and back; so do statements
-//! whose answer nobody needs at once.
+//! lane, a savepoint) waits and travels with it, so that it costs no way to the server and back.
+
+mod deferral;
 
 use std::{collections::HashMap, sync::Arc};
 
-use bytes::Bytes;
 use postgres_protocol::message::frontend::{self, BindError};
 
+use self::deferral::Merge;
 use super::{
-    arg::{Arg, Oid, UNKNOWN},
+    arg::Arg,
+    control::Control,
     error::{LOCK_TIMEOUT, PgError, ServerError},
-    script,
+    merge::Shape,
+    reply::{self, Reply},
+    statement::{Form, Key, Statement},
     wire::{Frame, Wire},
 };
 use crate::value::Value;
@@ -23,6 +27,11 @@ pub(super) struct Session {
     waiting: Vec<Control>,
     /// What is written to be sent, with what comes next.
     deferred: Vec<Step>,
+    /// Rows that are not written yet, as more may come for the same statement.
+    merges: Vec<Merge>,
+    shapes: HashMap<Key, Option<Shape>>,
+    /// A deferred statement did not touch what it should.
+    has_missed: bool,
     /// Of the last ReadyForQuery: `I` outside a transaction, `T` in one, `E` in one that failed.
     status: u8,
     /// Answers that nobody waited for.
@@ -31,65 +40,16 @@ pub(super) struct Session {
     pub(super) xid: Option<i64>,
 }
 
-/// A statement is known by where its text lies: texts are static.
-type Key = (usize, usize);
-
-struct Statement {
-    name: String,
-    types: Vec<Oid>,
-    columns: Arc<[Oid]>,
-}
-
-/// What moves a transaction along.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Control {
-    Begin,
-    BeginRead,
-    /// Waits for other instances to leave the lane with this lock.
-    Lane(i64),
-    Xid,
-    Savepoint,
-    Release,
-    RollbackTo,
-    Rollback,
-    Commit,
-}
-
-/// What a statement answered.
-pub(super) struct Reply {
-    pub(super) columns: Arc<[Oid]>,
-    pub(super) rows: Vec<Bytes>,
-    pub(super) affected: u64,
-}
-
 struct Step {
     key: Key,
     control: Option<Control>,
     is_parsed: bool,
-    /// What it must touch one row of.
-    touches: Option<&'static str>,
+    /// What it must touch so many rows of.
+    touches: Option<(&'static str, u64)>,
 }
 
-/// What is deferred up to this is sent with the next statement; beyond it, at once.
-const MOST_DEFERRED_BYTES: usize = 256 * 1024;
 /// Statements that a session keeps prepared. Texts are static, so there are not so many.
 const MOST_STATEMENTS: usize = 1_000;
-
-impl Control {
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-            Self::BeginRead => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Self::Lane(_) => "SELECT pg_advisory_xact_lock(?1)",
-            Self::Xid => "SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
-            Self::Savepoint => "SAVEPOINT command",
-            Self::Release => "RELEASE SAVEPOINT command",
-            Self::RollbackTo => "ROLLBACK TO SAVEPOINT command",
-            Self::Rollback => "ROLLBACK",
-            Self::Commit => "COMMIT",
-        }
-    }
-}
 
 impl Session {
     pub(super) fn new(wire: Wire) -> Self {
@@ -99,6 +59,9 @@ impl Session {
             names: 0,
             waiting: Vec::new(),
             deferred: Vec::new(),
+            merges: Vec::new(),
+            shapes: HashMap::new(),
+            has_missed: false,
             status: b'I',
             unread: 0,
             xid: None,
@@ -110,24 +73,31 @@ impl Session {
         self.read_unread().is_err() || self.wire.is_stale()
     }
 
-    /// A transaction is open, or opens with the next statement.
-    pub(super) fn in_transaction(&self) -> bool {
-        self.status != b'I' || !self.waiting.is_empty() || !self.deferred.is_empty()
+    /// The next statements are of a new transaction.
+    pub(super) fn begin(&mut self, controls: &[Control]) {
+        self.xid = None;
+        self.has_missed = false;
+        self.waiting.extend(controls);
     }
 
-    /// The server refuses all statements until the transaction, or a savepoint, is rolled back.
+    /// A transaction is open, or opens with the next statement.
+    pub(super) fn in_transaction(&self) -> bool {
+        self.status != b'I' || !self.waiting.is_empty() || self.defers()
+    }
+
+    /// A statement failed, and neither the transaction nor a savepoint was rolled back since.
     pub(super) fn has_failed(&self) -> bool {
-        self.status == b'E' && !self.waiting.contains(&Control::RollbackTo)
+        let is_mended = || {
+            let written = self.deferred.iter().filter_map(|step| step.control);
+            let mut all = written.chain(self.waiting.iter().copied());
+            all.any(|control| control == Control::RollbackTo)
+        };
+        self.has_missed || self.status == b'E' && !is_mended()
     }
 
     /// Nothing of the transaction has reached the server.
     pub(super) const fn is_unsent(&self) -> bool {
         self.status == b'I'
-    }
-
-    /// A statement of the transaction still has to be sent.
-    pub(super) fn defers(&self) -> bool {
-        self.deferred.iter().any(|step| step.control.is_none())
     }
 
     pub(super) fn queue(&mut self, control: Control) {
@@ -148,54 +118,20 @@ impl Session {
         self.waiting.clear();
     }
 
-    /// Forgets statements that were not sent. What moves the transaction along waits again.
-    pub(super) fn take_back_deferred(&mut self) {
-        if self.deferred.is_empty() {
-            return;
+    /// Goes back to the savepoint. All before it was sent.
+    pub(super) fn roll_back_to_savepoint(&mut self) {
+        self.take_back_deferred();
+        if !self.unqueue(Control::Savepoint) {
+            self.queue(Control::RollbackTo);
+            self.queue(Control::Release);
         }
-        // Nothing else is written and not sent: whatever is not deferred is sent at once.
-        self.wire.out.clear();
-        let steps = std::mem::take(&mut self.deferred);
-        for step in steps.iter().filter(|step| !step.is_parsed) {
-            self.statements.remove(&step.key);
-        }
-        let controls = steps.iter().filter_map(|step| step.control);
-        self.waiting.splice(0..0, controls);
-    }
-
-    /// Writes a statement that must touch one row, and sends it with the next one. If it fails, that one does.
-    pub(super) fn defer(
-        &mut self,
-        touches: &'static str,
-        sql: &'static str,
-        args: &[Arg<'_>],
-    ) -> Result<(), PgError> {
-        self.deferred = self.send_waiting()?;
-        let step = self.send(sql, args, None)?;
-        self.deferred.push(Step {
-            touches: Some(touches),
-            ..step
-        });
-        if self.wire.out.len() > MOST_DEFERRED_BYTES {
-            self.run_deferred()?;
-        }
-        Ok(())
-    }
-
-    /// Sends what was deferred, and fails if anything of it does.
-    pub(super) fn run_deferred(&mut self) -> Result<(), PgError> {
-        if self.deferred.is_empty() {
-            return Ok(());
-        }
-        let mut steps = std::mem::take(&mut self.deferred);
-        let last = steps.len() - 1;
-        self.finish(&mut steps, last).map(drop)
     }
 
     /// Sends a statement with what waits before it and, if given, with what ends the transaction.
     pub(super) fn run(
         &mut self,
         sql: &'static str,
+        form: Form,
         args: &[Arg<'_>],
         end: Option<Control>,
     ) -> Result<Reply, PgError> {
@@ -203,11 +139,12 @@ impl Session {
             // Nothing is committed before it is known to have touched what it should.
             self.run_deferred()?;
         }
+        self.write_what_is_named(sql)?;
         let mut steps = self.send_waiting()?;
         let main = steps.len();
-        steps.push(self.send(sql, args, None)?);
+        steps.push(self.send(sql, form, args, None)?);
         if let Some(end) = end {
-            steps.push(self.send(end.sql(), &[], Some(end))?);
+            steps.push(self.send_control(end)?);
         }
         self.finish(&mut steps, main)
     }
@@ -217,12 +154,13 @@ impl Session {
         self.run_deferred()?;
         let mut steps = self.send_waiting()?;
         let main = steps.len();
-        steps.push(self.send(control.sql(), &[], Some(control))?);
+        steps.push(self.send_control(control)?);
         self.finish(&mut steps, main).map(drop)
     }
 
     /// Sends what waits or was deferred, if anything was.
     pub(super) fn run_waiting(&mut self) -> Result<(), PgError> {
+        self.write_merges(|_| true)?;
         let mut steps = self.send_waiting()?;
         match steps.len().checked_sub(1) {
             Some(last) => self.finish(&mut steps, last).map(drop),
@@ -232,7 +170,7 @@ impl Session {
 
     /// Ends a transaction that only read, without waiting for the answer.
     pub(super) fn leave(&mut self) -> Result<(), PgError> {
-        self.send(Control::Commit.sql(), &[], Some(Control::Commit))?;
+        self.send_control(Control::Commit)?;
         frontend::sync(&mut self.wire.out);
         self.wire.flush().map_err(PgError::Lost)?;
         self.unread += 1;
@@ -267,23 +205,30 @@ impl Session {
     fn send_waiting(&mut self) -> Result<Vec<Step>, PgError> {
         let mut steps = std::mem::take(&mut self.deferred);
         for control in std::mem::take(&mut self.waiting) {
-            let args = match control {
-                Control::Lane(lock) => vec![Arg::One(Value::Int(lock))],
-                _ => Vec::new(),
-            };
-            steps.push(self.send(control.sql(), &args, Some(control))?);
+            steps.push(self.send_control(control)?);
         }
         Ok(steps)
+    }
+
+    fn send_control(&mut self, control: Control) -> Result<Step, PgError> {
+        match control {
+            Control::Lane(lock) => {
+                let args = [Arg::One(Value::Int(lock))];
+                self.send(control.sql(), Form::One, &args, Some(control))
+            }
+            _ => self.send(control.sql(), Form::One, &[], Some(control)),
+        }
     }
 
     /// Writes a statement to what is to be sent, prepared there if it is not yet.
     fn send(
         &mut self,
         sql: &'static str,
+        form: Form,
         args: &[Arg<'_>],
         control: Option<Control>,
     ) -> Result<Step, PgError> {
-        let key = (sql.as_ptr().addr(), sql.len());
+        let key = Key::of(sql, form);
         let out = &mut self.wire.out;
         let known = self.statements.get(&key);
         let fits = known.is_some_and(|known| known.fits(args));
@@ -296,12 +241,10 @@ impl Session {
                 }
             }
             self.names += 1;
-            let statement = Statement {
-                name: format!("s{}", self.names),
-                types: types(args, self.statements.get(&key)),
-                columns: Arc::from([]),
-            };
-            let text = script::numbered(sql).ok_or(PgError::Protocol("a ? without its number"))?;
+            let statement = Statement::new(self.names, args, self.statements.get(&key));
+            let text = form
+                .text(sql, args.len())
+                .ok_or(PgError::Protocol("a text that cannot be numbered"))?;
             frontend::parse(&statement.name, &text, statement.types.iter().copied(), out)
                 .and_then(|()| frontend::describe(b'S', &statement.name, out))
                 .map_err(PgError::Lost)?;
@@ -330,20 +273,21 @@ impl Session {
         frontend::sync(&mut self.wire.out);
         self.wire.flush().map_err(PgError::Lost)?;
         self.read_unread()?;
-        let mut reply = Reply {
-            columns: Arc::from([]),
-            rows: Vec::new(),
-            affected: 0,
-        };
+        let mut reply = Reply::empty();
         let mut failure = None;
         let mut at = 0;
         loop {
             let Frame { tag, body } = self.wire.read().map_err(PgError::Lost)?;
             match (tag, steps.get_mut(at)) {
                 (b'1', Some(step)) => step.is_parsed = true,
+                (b't', Some(step)) => {
+                    if let Some(statement) = self.statements.get_mut(&step.key) {
+                        statement.types = reply::parameters(&body)?;
+                    }
+                }
                 (b'T', Some(step)) => {
                     if let Some(statement) = self.statements.get_mut(&step.key) {
-                        statement.columns = columns(&body)?;
+                        statement.columns = reply::columns(&body)?;
                     }
                 }
                 (b'D', Some(step)) if step.control == Some(Control::Xid) => {
@@ -351,11 +295,13 @@ impl Session {
                 }
                 (b'D', Some(_)) if at == main => reply.rows.push(body),
                 (b'C', Some(step)) => {
-                    let touched = affected(&body);
+                    let touched = reply::affected(&body);
                     if at == main {
                         reply.affected = touched;
                     }
-                    if let Some(what) = step.touches.filter(|_| touched != 1) {
+                    if let Some((what, rows)) = step.touches.filter(|(_, rows)| touched != *rows) {
+                        self.has_missed = true;
+                        let touched = if touched < rows { 0 } else { touched };
                         failure.get_or_insert(PgError::Touched(what, touched));
                     }
                     if step.control == Some(Control::Commit) && !body.starts_with(b"COMMIT") {
@@ -409,28 +355,6 @@ impl Session {
     }
 }
 
-impl Statement {
-    fn fits(&self, args: &[Arg<'_>]) -> bool {
-        self.types.len() == args.len()
-            && self.types.iter().zip(args).all(|(known, arg)| {
-                let oid = arg.oid();
-                oid == UNKNOWN || oid == *known
-            })
-    }
-}
-
-/// Nulls say nothing about their type; what an earlier call said still holds.
-fn types(args: &[Arg<'_>], before: Option<&Statement>) -> Vec<Oid> {
-    let before = before.map_or(&[][..], |before| &before.types);
-    args.iter()
-        .enumerate()
-        .map(|(index, arg)| match arg.oid() {
-            UNKNOWN => before.get(index).copied().unwrap_or(UNKNOWN),
-            oid => oid,
-        })
-        .collect()
-}
-
 fn refusal(error: ServerError, step: Option<&mut Step>) -> PgError {
     let control = step.and_then(|step| step.control);
     if matches!(control, Some(Control::Lane(_))) && error.code == LOCK_TIMEOUT {
@@ -438,29 +362,4 @@ fn refusal(error: ServerError, step: Option<&mut Step>) -> PgError {
     } else {
         PgError::Server(error)
     }
-}
-
-/// The types in a RowDescription: a count, then for each a name and 18 bytes, the type 6 bytes into them.
-fn columns(body: &[u8]) -> Result<Arc<[Oid]>, PgError> {
-    let broken = || PgError::Protocol("a broken description of rows");
-    let mut rest = body.get(2..).ok_or_else(broken)?;
-    let mut columns = Vec::new();
-    while !rest.is_empty() {
-        let name = rest.iter().position(|byte| *byte == 0).ok_or_else(broken)?;
-        let (_, after) = rest.split_at(name + 1);
-        let (fixed, after) = after.split_first_chunk::<18>().ok_or_else(broken)?;
-        columns.push(u32::from_be_bytes([fixed[6], fixed[7], fixed[8], fixed[9]]));
-        rest = after;
-    }
-    Ok(columns.into())
-}
-
-/// The last word of a command's tag: `INSERT 0 5`, `UPDATE 1`.
-fn affected(body: &[u8]) -> u64 {
-    let tag = std::str::from_utf8(body).unwrap_or_default();
-    tag.trim_end_matches('\0')
-        .rsplit(' ')
-        .next()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(0)
 }

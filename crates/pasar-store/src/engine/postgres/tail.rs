@@ -11,8 +11,11 @@ use std::{
 use super::{
     Connection,
     arg::{Arg, BYTEA, INT8, Oid, TEXT},
+    control::Control,
     error::{PgError, fault},
-    session::{Control, Reply, Session},
+    reply::Reply,
+    session::Session,
+    statement::Form,
 };
 use crate::{
     effect::NewEffect,
@@ -80,7 +83,7 @@ fn run(session: &mut Session, tail: &mut Tail<'_>) -> Result<Told, PgError> {
     let mut args = vec![Arg::One(Value::Int(count))];
     args.extend(event_columns(tail.events));
     args.extend(effect_columns(tail.effects));
-    let reply = session.run(TOLD, &args, Some(Control::Commit))?;
+    let reply = session.run(TOLD, Form::One, &args, Some(Control::Commit))?;
     drop(args);
     let ends = ends(&reply);
     if ends.is_none() {
