@@ -29,9 +29,11 @@ const OLDEST_VERSION: u32 = 13;
 pub(super) fn open(server: &Server, access: Access) -> Result<Wire, PgError> {
     let connect = |error| PgError::Connect(server.to_string(), error);
     let mut wire = Wire::connect(server).map_err(connect)?;
-    let read_only = match access {
-        Access::Write => "off",
-        Access::Read => "on",
+    // Whoever writes looks rows up by their keys: one plan fits all. It is made while a table is new and empty, when
+    // reading all of it looks cheap, and kept when it has grown.
+    let (read_only, plan_cache_mode, scans) = match access {
+        Access::Write => ("off", "force_generic_plan", "off"),
+        Access::Read => ("on", "auto", "on"),
     };
     // Names in the server's lists of sessions.
     let name = format!("pasar/{}", server.schema);
@@ -45,6 +47,11 @@ pub(super) fn open(server: &Server, access: Access) -> Result<Wire, PgError> {
         ("lock_timeout", LOCK_LIMIT),
         ("idle_in_transaction_session_timeout", SILENCE_LIMIT),
         ("default_transaction_read_only", read_only),
+        ("plan_cache_mode", plan_cache_mode),
+        ("enable_seqscan", scans),
+        ("enable_hashjoin", scans),
+        ("enable_mergejoin", scans),
+        ("jit", scans),
         // A machine that vanished does not keep its locks for the hours that TCP would.
         ("tcp_keepalives_idle", "5"),
         ("tcp_keepalives_interval", "2"),
