@@ -9,7 +9,9 @@ use pasar_types::{
 };
 use serde::Serialize;
 
-use crate::{cause::Cause, effect::NewEffect, fault::Fault, feed::FeedEvent, ids::Ids, tx::Tx};
+use crate::{
+    cause::Cause, effect::NewEffect, fault::Fault, feed::FeedEvent, ids::Ids, lease::Lease, tx::Tx,
+};
 
 /// One command's view of its transaction.
 pub struct Context<'g> {
@@ -32,6 +34,8 @@ pub(crate) struct Pending {
     pub(crate) for_others: bool,
     /// What commands announce, in their order.
     pub(crate) announced: Vec<Announcement>,
+    /// Leases that were found to be held, and cannot be taken before the commit.
+    pub(crate) leases: Vec<Lease>,
 }
 
 /// Something a command tells to whoever listens in the same process, once it is durable.
@@ -43,6 +47,7 @@ pub(crate) struct PendingMark {
     events: usize,
     effects: usize,
     announced: usize,
+    leases: usize,
 }
 
 impl Pending {
@@ -51,6 +56,7 @@ impl Pending {
             events: self.events.len(),
             effects: self.effects.len(),
             announced: self.announced.len(),
+            leases: self.leases.len(),
         }
     }
 
@@ -68,6 +74,7 @@ impl Pending {
         self.events.truncate(mark.events);
         self.effects.truncate(mark.effects);
         self.announced.truncate(mark.announced);
+        self.leases.truncate(mark.leases);
     }
 }
 

@@ -124,9 +124,12 @@ pub(crate) fn take(
     reactions: &dyn React,
     careful: bool,
 ) -> Result<Taken, Fault> {
-    let moved = context.execute(
+    // One way to the database for both: whether the batch begins where this lane is, and whether anything is parked.
+    let any_parked = context.query_opt(
         "UPDATE follower_position SET sequence = ?5
-         WHERE publisher = ?1 AND lane = ?2 AND epoch = ?3 AND sequence = ?4",
+         WHERE publisher = ?1 AND lane = ?2 AND epoch = ?3 AND sequence = ?4
+         RETURNING CASE WHEN EXISTS (SELECT 1 FROM parked WHERE parked.publisher = ?1)
+                   THEN 1 ELSE 0 END",
         &[
             &batch.publisher,
             &batch.lane,
@@ -134,19 +137,17 @@ pub(crate) fn take(
             &batch.from,
             &batch.upto,
         ],
+        |row| row.get::<bool>(0),
     )?;
-    if moved != 1 {
+    let Some(any_parked) = any_parked else {
         return Ok(Taken::Fenced);
-    }
-    let any_parked = is_any_parked(context, batch.publisher)?;
+    };
     let parked = if careful || any_parked {
         take_with_care(context, batch, reactions, careful, any_parked)?
     } else {
         reactions.react_all(context, batch.publisher, &batch.events)?;
         0
     };
-    // Whoever runs this again with care must hear of it here.
-    context.connection().check()?;
     crash::at(CrashPoint::PositionSet);
     Ok(Taken::Moved { parked })
 }
@@ -239,15 +240,6 @@ fn in_savepoint<'g>(
         context.pending.take_back(mark);
     }
     result
-}
-
-fn is_any_parked(tx: &Tx<'_>, publisher: Service) -> Result<bool, Fault> {
-    tx.query_opt(
-        "SELECT 1 FROM parked WHERE publisher = ?1 LIMIT 1",
-        &[&publisher],
-        |row| row.get::<i64>(0),
-    )
-    .map(|row| row.is_some())
 }
 
 fn is_key_parked(tx: &Tx<'_>, publisher: Service, key: &str) -> Result<bool, Fault> {

@@ -107,7 +107,9 @@ impl Context<'_> {
         let outcome = run(self)?;
         let text = serde_json::to_string(&outcome)
             .map_err(|error| Fault::Bug(format!("outcome of {command}: {error}")))?;
-        let kept = self.execute(
+        // Nothing is kept where the same was asked in another lane at the same time, and has its outcome since.
+        self.execute_one(
+            "the idempotency key",
             "INSERT INTO idempotency (actor, command, key, fingerprint, outcome, kept_until)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (actor, command, key) DO UPDATE
@@ -124,10 +126,6 @@ impl Context<'_> {
                 &now,
             ],
         )?;
-        if kept == 0 {
-            // The same was asked in another lane at the same time, and has its outcome since.
-            return Err(Fault::Conflict("the idempotency key"));
-        }
         Ok(Once::Fresh(outcome))
     }
 }

@@ -51,8 +51,8 @@ impl Seen {
 impl Context<'_> {
     /// Fails with [`Fault::LeaseLost`] unless the lease is still held at its term when this commits. What is
     /// written because somebody holds a lease begins with this.
-    pub fn holding(&self, lease: &Lease) -> Result<(), Fault> {
-        if is_held(self, lease)? {
+    pub fn holding(&mut self, lease: &Lease) -> Result<(), Fault> {
+        if self.is_holding(lease)? {
             Ok(())
         } else {
             Err(Fault::LeaseLost(lease.name))
@@ -60,8 +60,15 @@ impl Context<'_> {
     }
 
     /// The same as an answer, for what is to be written in another way by whoever lost it.
-    pub fn is_holding(&self, lease: &Lease) -> Result<bool, Fault> {
-        is_held(self, lease)
+    pub fn is_holding(&mut self, lease: &Lease) -> Result<bool, Fault> {
+        if self.pending.leases.contains(lease) {
+            return Ok(true);
+        }
+        let is_held = is_held(self, lease)?;
+        if is_held {
+            self.pending.leases.push(lease.clone());
+        }
+        Ok(is_held)
     }
 }
 

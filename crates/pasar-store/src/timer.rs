@@ -19,10 +19,10 @@ impl Context<'_> {
         key: &str,
         due: Timestamp,
     ) -> Result<(), Fault> {
-        self.execute(
-            "INSERT INTO timer (due, kind, key) VALUES (?1, ?2, ?3)
+        self.execute_later(
+            "INSERT INTO timer (key, kind, due) VALUES (?1, ?2, ?3)
              ON CONFLICT (due, kind, key) DO NOTHING",
-            &[&due, &kind, &key],
+            &[&key, &kind, &due],
         )?;
         let earliest = self
             .pending
@@ -30,6 +30,14 @@ impl Context<'_> {
             .map_or(due, |earliest| earliest.min(due));
         self.pending.earliest_timer = Some(earliest);
         Ok(())
+    }
+
+    /// Takes a timer away, if it is there.
+    pub fn drop_timer(&mut self, kind: &str, key: &str, due: Timestamp) -> Result<(), Fault> {
+        self.execute_later(
+            "DELETE FROM timer WHERE key = ?1 AND kind = ?2 AND due = ?3",
+            &[&key, &kind, &due],
+        )
     }
 
     /// Takes a timer away; false if it is not there (any more).

@@ -30,18 +30,18 @@ impl Store {
             .await
     }
 
-    /// Takes a stretch of a foreign feed in one command. A batch that faults is run again with care, so
-    /// that only the key of the event at fault is parked.
+    /// Takes a stretch of a foreign feed in one command. A batch that is run again, whatever for, is run with care:
+    /// so only the key of an event at fault is parked.
     pub fn react(&self, batch: Batch, reactions: Arc<dyn React>) -> Answer<Taken> {
         let cause = self.own_cause();
         let weight = batch.events.len().max(1);
-        let mut careful = false;
+        let mut again = false;
         self.submit(batch.lane, Class::Internal, cause, weight, move |context| {
+            let careful = std::mem::replace(&mut again, true);
             follower::take(context, &batch, &*reactions, careful).map_err(|fault| {
                 if careful {
                     return fault;
                 }
-                careful = true;
                 Fault::Conflict("an event of the batch cannot be taken")
             })
         })
