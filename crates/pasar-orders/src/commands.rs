@@ -86,7 +86,7 @@ fn replace_timer(
     }
     let key = timer_key(order.id, order.location);
     if let Some(timer) = before {
-        ctx.cancel_timer(timer.kind, &key, timer.due)?;
+        ctx.drop_timer(timer.kind, &key, timer.due)?;
     }
     if let Some(timer) = now {
         ctx.set_timer(timer.kind, &key, timer.due)?;

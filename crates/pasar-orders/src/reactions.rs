@@ -3,10 +3,10 @@
 //!
 //! A type that is not known here is a newer version's: it parks its key until this service knows it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pasar_contracts::{
-    event::Event,
+    event::{Event, Service},
     events::{
         inventory::{
             LocationChanged, ProductChanged, StockAdjusted, StockExpired, StockReceived,
@@ -20,12 +20,14 @@ use pasar_contracts::{
     },
 };
 use pasar_feed::follower::{Reactions, Route};
-use pasar_store::{context::Context, fault::Fault, feed::FeedEvent, lane::LaneKey};
+use pasar_store::{
+    context::Context, fault::Fault, feed::FeedEvent, follower::one_by_one, lane::LaneKey,
+};
 use pasar_types::id::{LocationId, OrderId};
 use serde::Deserialize;
 
 use crate::{
-    commands::record_fact::{Ended, RefundEnded, record_fact, record_refund},
+    commands::record_fact::{Desk, Ended, RefundEnded, record_fact, record_refund},
     fact::Fact,
     tables::catalogue,
 };
@@ -64,6 +66,24 @@ impl Reactions for InventoryReactions {
     }
 
     fn react(&self, ctx: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault> {
+        self.take(ctx, &mut Desk::default(), event)
+    }
+
+    fn react_all(
+        &self,
+        ctx: &mut Context<'_>,
+        publisher: Service,
+        events: &[Arc<FeedEvent>],
+    ) -> Result<(), Fault> {
+        let mut desk = desk_of(ctx, events)?;
+        one_by_one(ctx, publisher, events, |ctx, event| {
+            self.take(ctx, &mut desk, event)
+        })
+    }
+}
+
+impl InventoryReactions {
+    fn take(self, ctx: &mut Context<'_>, desk: &mut Desk, event: &FeedEvent) -> Result<(), Fault> {
         let (order, fact) = match event.event_type.as_str() {
             ProductChanged::TYPE => {
                 return catalogue::put_product(ctx, event.keyversion, &event.decode()?);
@@ -94,7 +114,7 @@ impl Reactions for InventoryReactions {
             }
             _ => return Err(unknown(event)),
         };
-        record_fact(ctx, order, fact, self.pay_within).map(drop)
+        record_fact(ctx, desk, order, fact, self.pay_within).map(drop)
     }
 }
 
@@ -108,6 +128,24 @@ impl Reactions for PaymentReactions {
     }
 
     fn react(&self, ctx: &mut Context<'_>, event: &FeedEvent) -> Result<(), Fault> {
+        self.take(ctx, &mut Desk::default(), event)
+    }
+
+    fn react_all(
+        &self,
+        ctx: &mut Context<'_>,
+        publisher: Service,
+        events: &[Arc<FeedEvent>],
+    ) -> Result<(), Fault> {
+        let mut desk = desk_of(ctx, events)?;
+        one_by_one(ctx, publisher, events, |ctx, event| {
+            self.take(ctx, &mut desk, event)
+        })
+    }
+}
+
+impl PaymentReactions {
+    fn take(self, ctx: &mut Context<'_>, desk: &mut Desk, event: &FeedEvent) -> Result<(), Fault> {
         match event.event_type.as_str() {
             PaymentRefunded::TYPE => {
                 let refunded: PaymentRefunded = event.decode()?;
@@ -118,7 +156,8 @@ impl Reactions for PaymentReactions {
                         in_full: refunded.in_full,
                     },
                 };
-                record_refund(ctx, refunded.payment.order_id, ended, self.pay_within).map(drop)
+                record_refund(ctx, desk, refunded.payment.order_id, ended, self.pay_within)
+                    .map(drop)
             }
             PaymentRefundFailed::TYPE => {
                 let failed: PaymentRefundFailed = event.decode()?;
@@ -127,14 +166,22 @@ impl Reactions for PaymentReactions {
                     amount: failed.amount,
                     ended: Ended::Failed,
                 };
-                record_refund(ctx, failed.payment.order_id, ended, self.pay_within).map(drop)
+                record_refund(ctx, desk, failed.payment.order_id, ended, self.pay_within).map(drop)
             }
             _ => {
                 let (order, fact) = payment_fact(event)?;
-                record_fact(ctx, order, fact, self.pay_within).map(drop)
+                record_fact(ctx, desk, order, fact, self.pay_within).map(drop)
             }
         }
     }
+}
+
+/// The orders that a stretch of events is about: their keys are the orders'.
+fn desk_of(ctx: &Context<'_>, events: &[Arc<FeedEvent>]) -> Result<Desk, Fault> {
+    let mut orders: Vec<OrderId> = events.iter().filter_map(|it| it.key.parse().ok()).collect();
+    orders.sort_unstable();
+    orders.dedup();
+    Desk::with(ctx, &orders)
 }
 
 fn payment_fact(event: &FeedEvent) -> Result<(OrderId, Fact), Fault> {

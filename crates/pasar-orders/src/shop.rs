@@ -36,7 +36,7 @@ use crate::{
         cancel_order::{CancelOrder, cancel_order},
         move_order::{MoveOrder, Step, move_order},
         place_order::{self, PlaceOrder, place_order},
-        record_fact::record_fact,
+        record_fact::{Desk, record_fact},
     },
     fact::Fact,
     order::{Effect, Order},
@@ -220,7 +220,9 @@ impl Shop {
     }
 
     pub(crate) fn try_fact(&self, order: OrderId, fact: Fact) -> Result<Effect, Fault> {
-        self.try_write(move |ctx| record_fact(ctx, order, fact.clone(), PAY_WITHIN))
+        self.try_write(move |ctx| {
+            record_fact(ctx, &mut Desk::default(), order, fact.clone(), PAY_WITHIN)
+        })
     }
 
     pub(crate) fn step(&self, order: OrderId, step: Step) -> Moved {

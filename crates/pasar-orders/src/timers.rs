@@ -6,7 +6,10 @@ use pasar_store::{context::Context, fault::Fault, lane::LaneKey};
 use pasar_types::time::Timestamp;
 
 use crate::{
-    commands::{parse_timer_key, record_fact::record_fact},
+    commands::{
+        parse_timer_key,
+        record_fact::{Desk, record_fact},
+    },
     fact::Fact,
     order::{CUT_OFF, DEADLINE, PAY_BY},
 };
@@ -35,7 +38,7 @@ pub fn fire(
         CUT_OFF => Fact::CutOffPassed,
         _ => return Err(unreadable()),
     };
-    record_fact(ctx, order, fact, pay_within).map(drop)
+    record_fact(ctx, &mut Desk::default(), order, fact, pay_within).map(drop)
 }
 
 #[cfg(test)]

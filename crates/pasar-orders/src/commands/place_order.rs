@@ -212,8 +212,10 @@ fn price(
         lines: Vec::with_capacity(wanted.len()),
         ..Priced::default()
     };
+    let skus: Vec<&Sku> = wanted.iter().map(|line| &line.sku).collect();
+    let mut products = catalogue::products(ctx, &skus)?;
     for OrderLineInput { sku, quantity } in wanted {
-        let Some(product) = catalogue::product(ctx, sku)? else {
+        let Some(product) = products.remove(sku) else {
             priced.unknown.push(sku.clone());
             continue;
         };

@@ -1,6 +1,9 @@
 //! RecordFact: what inventory, payments or the clock say about an order.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use pasar_contracts::api::orders::RefundState;
 use pasar_store::{context::Context, fault::Fault};
@@ -39,24 +42,50 @@ pub enum Ended {
 /// Why payments gave back money that nobody here asked back: the order was cancelled.
 const CANCELLED: &str = "cancelled";
 
+/// Orders that were read together and are written one by one, each over its last state.
+#[derive(Debug, Default)]
+pub struct Desk(HashMap<OrderId, Order>);
+
+impl Desk {
+    /// Reads those that are known.
+    pub fn with(ctx: &Context<'_>, orders: &[OrderId]) -> Result<Self, Fault> {
+        let read = orders::read_all(ctx, orders)?;
+        Ok(Self(
+            read.into_iter().map(|order| (order.id, order)).collect(),
+        ))
+    }
+
+    fn order(&mut self, ctx: &Context<'_>, id: OrderId) -> Result<&mut Order, Fault> {
+        match self.0.entry(id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => match orders::read(ctx, id)? {
+                Some(order) => Ok(place.insert(order)),
+                None => Err(Fault::Corrupt(format!("order {id} is not known here"))),
+            },
+        }
+    }
+}
+
 pub fn record_fact(
     ctx: &mut Context<'_>,
+    desk: &mut Desk,
     order: OrderId,
     fact: Fact,
     pay_within: Duration,
 ) -> Result<Effect, Fault> {
-    let mut order = known(ctx, order)?;
-    advance(ctx, &mut order, fact, pay_within)
+    let order = desk.order(ctx, order)?;
+    advance(ctx, order, fact, pay_within)
 }
 
 /// The same for a refund, whose own record it ends.
 pub fn record_refund(
     ctx: &mut Context<'_>,
+    desk: &mut Desk,
     order: OrderId,
     ended: RefundEnded,
     pay_within: Duration,
 ) -> Result<Effect, Fault> {
-    let mut order = known(ctx, order)?;
+    let order = desk.order(ctx, order)?;
     let RefundEnded { refund, amount, .. } = ended;
     let was = refunds::state(ctx, order.id, refund)?;
     let (state, fact) = match ended.ended {
@@ -70,7 +99,7 @@ pub fn record_refund(
         ),
         Ended::Failed => (RefundState::Failed, Fact::RefundFailed { amount, was }),
     };
-    let effect = advance(ctx, &mut order, fact, pay_within)?;
+    let effect = advance(ctx, order, fact, pay_within)?;
     match was {
         None => refunds::insert(
             ctx,
@@ -89,10 +118,6 @@ pub fn record_refund(
         Some(_) => refunds::set_state(ctx, order.id, refund, state)?,
     }
     Ok(effect)
-}
-
-fn known(ctx: &Context<'_>, id: OrderId) -> Result<Order, Fault> {
-    orders::read(ctx, id)?.ok_or_else(|| Fault::Corrupt(format!("order {id} is not known here")))
 }
 
 #[cfg(test)]

@@ -45,11 +45,8 @@ impl Told {
 
     fn react(&self, event: &FeedEvent) -> Result<(), Fault> {
         let event = event.clone();
-        let of_inventory = event.event_type.starts_with("stock.")
-            || event.event_type.starts_with("product.")
-            || event.event_type.starts_with("location.");
         self.shop.try_write(move |ctx| {
-            if of_inventory {
+            if of_inventory(&event) {
                 let reactions = InventoryReactions {
                     pay_within: PAY_WITHIN,
                 };
@@ -59,6 +56,18 @@ impl Told {
                     pay_within: PAY_WITHIN,
                 };
                 reactions.react(ctx, &event)
+            }
+        })
+    }
+
+    fn react_all(&self, stretch: &[FeedEvent]) -> Result<(), Fault> {
+        let stretch: Vec<_> = stretch.iter().cloned().map(Arc::new).collect();
+        let pay_within = PAY_WITHIN;
+        self.shop.try_write(move |ctx| {
+            if of_inventory(&stretch[0]) {
+                InventoryReactions { pay_within }.react_all(ctx, Service::Inventory, &stretch)
+            } else {
+                PaymentReactions { pay_within }.react_all(ctx, Service::Payments, &stretch)
             }
         })
     }
@@ -183,6 +192,12 @@ impl Told {
             reason: "account_closed".to_owned(),
         })
     }
+}
+
+fn of_inventory(event: &FeedEvent) -> bool {
+    ["stock.", "product.", "location."]
+        .iter()
+        .any(|start| event.event_type.starts_with(start))
 }
 
 fn of_order() -> PaymentRef {
@@ -389,4 +404,35 @@ fn what_does_not_concern_orders_is_skipped() {
         pay_within: PAY_WITHIN,
     };
     assert!(!payments.wants(PaymentInitiated::TYPE));
+}
+
+#[test]
+fn a_stretch_comes_to_the_same_as_its_events_one_by_one() {
+    let day = |told: &Told| {
+        [
+            told.reserved(),
+            told.captured(),
+            told.reserved(),
+            told.sold(),
+            told.captured(),
+        ]
+    };
+    let expected = {
+        let told = Told::new();
+        for event in day(&told) {
+            told.react(&event).unwrap();
+        }
+        (told.shop.row(order(ORDER)), told.shop.events())
+    };
+    for length in [2, 3] {
+        let told = Told::new();
+        // Each feed for itself, as they are followed.
+        for stretch in day(&told).chunk_by(|a, b| of_inventory(a) == of_inventory(b)) {
+            for stretch in stretch.chunks(length) {
+                told.react_all(stretch).unwrap();
+            }
+        }
+        let found = (told.shop.row(order(ORDER)), told.shop.events());
+        assert_eq!(found, expected, "in stretches of {length}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Rows of `product` and `location`: the copies that price orders and give them their business day.
 
+use std::collections::HashMap;
+
 use pasar_contracts::events::inventory::{LocationChanged, ProductChanged};
 use pasar_store::{
     context::Context,
@@ -89,20 +91,25 @@ pub fn put_location(
     Ok(())
 }
 
-pub fn product(tx: &Tx<'_>, sku: &Sku) -> Result<Option<Product>, Fault> {
-    tx.query_opt(
-        "SELECT name, price, currency, tax_rate, orderable, sold_out_at FROM product WHERE sku = ?1",
-        &[sku],
+/// Those of the products that are known.
+pub fn products(tx: &Tx<'_>, skus: &[&Sku]) -> Result<HashMap<Sku, Product>, Fault> {
+    let known = tx.query_among(
+        "SELECT sku, name, price, currency, tax_rate, orderable, sold_out_at FROM product
+         WHERE sku = ?1",
+        skus,
+        &[],
         |row| {
-            Ok(Product {
-                name: row.get(0)?,
-                price: Money::new(row.get(1)?, row.get(2)?),
-                tax_rate: row.get(3)?,
-                orderable: row.get(4)?,
-                sold_out_at: json_opt(row, 5)?.unwrap_or_default(),
-            })
+            let product = Product {
+                name: row.get(1)?,
+                price: Money::new(row.get(2)?, row.get(3)?),
+                tax_rate: row.get(4)?,
+                orderable: row.get(5)?,
+                sold_out_at: json_opt(row, 6)?.unwrap_or_default(),
+            };
+            Ok((row.get(0)?, product))
         },
-    )
+    )?;
+    Ok(known.into_iter().collect())
 }
 
 pub fn location(tx: &Tx<'_>, id: LocationId) -> Result<Option<Location>, Fault> {

@@ -103,6 +103,16 @@ pub fn read(tx: &Tx<'_>, id: OrderId) -> Result<Option<Order>, Fault> {
     )
 }
 
+/// Those of the orders that are known.
+pub fn read_all(tx: &Tx<'_>, ids: &[OrderId]) -> Result<Vec<Order>, Fault> {
+    tx.query_among(
+        concat!("SELECT ", order_columns!(), " FROM orders WHERE id = ?1"),
+        ids,
+        &[],
+        order,
+    )
+}
+
 /// Writes an order as it now is over the version that was read. What is indexed is named only where it
 /// changes, so that the indexes are left alone.
 pub fn update(ctx: &Context<'_>, before: &Before, order: &Order) -> Result<(), Fault> {

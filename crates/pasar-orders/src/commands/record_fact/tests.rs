@@ -194,7 +194,15 @@ fn a_capture_that_races_a_cancel_goes_back_before_the_order_is_cancelled() {
         amount: idr(USUAL_TOTAL),
         ended: Ended::Succeeded { in_full: true },
     };
-    shop.write(move |ctx| record_refund(ctx, id, ended, crate::shop::PAY_WITHIN));
+    shop.write(move |ctx| {
+        record_refund(
+            ctx,
+            &mut Desk::default(),
+            id,
+            ended,
+            crate::shop::PAY_WITHIN,
+        )
+    });
     insta::assert_snapshot!(check(&shop, id, []), @r#"
     order.cancelled.v1 v7 {"number":1,"reason":"cancelled_by_customer"}
     cancelled stock=released payment=refunded captured=5000000 refunded=5000000 refunding=0 stock_answered money_answered settled
@@ -221,7 +229,15 @@ fn part_of_the_money_does_not_answer_for_the_whole() {
             amount: idr(amount),
             ended: Ended::Succeeded { in_full },
         };
-        shop.write(move |ctx| record_refund(ctx, id, ended, crate::shop::PAY_WITHIN));
+        shop.write(move |ctx| {
+            record_refund(
+                ctx,
+                &mut Desk::default(),
+                id,
+                ended,
+                crate::shop::PAY_WITHIN,
+            )
+        });
         shop.row(id).stage
     };
     assert_eq!(give_back(1, 1_000_000, false), Stage::Cancelling);
@@ -238,7 +254,15 @@ fn a_refund_that_came_twice_counts_once_and_one_that_failed_may_still_succeed() 
             amount: idr(1_000_000),
             ended,
         };
-        shop.write(move |ctx| record_refund(ctx, id, ended, crate::shop::PAY_WITHIN));
+        shop.write(move |ctx| {
+            record_refund(
+                ctx,
+                &mut Desk::default(),
+                id,
+                ended,
+                crate::shop::PAY_WITHIN,
+            )
+        });
         shop.shown(id)
     };
     insta::assert_snapshot!(end(Ended::Failed), @"confirmed stock=reserved payment=captured captured=5000000 refunded=0 refunding=0 settled");

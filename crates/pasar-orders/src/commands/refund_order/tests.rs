@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    commands::record_fact::{Ended, RefundEnded, record_refund},
+    commands::record_fact::{Desk, Ended, RefundEnded, record_refund},
     process::Stage,
     shop::{PAY_WITHIN, Shop, USUAL_TOTAL, here, idr, line, order},
 };
@@ -112,7 +112,7 @@ fn a_refund_that_failed_can_be_asked_for_again() {
         amount: idr(USUAL_TOTAL),
         ended: Ended::Failed,
     };
-    shop.write(move |ctx| record_refund(ctx, id, failed, PAY_WITHIN));
+    shop.write(move |ctx| record_refund(ctx, &mut Desk::default(), id, failed, PAY_WITHIN));
     assert_eq!(shop.row(id).refundable(), idr(USUAL_TOTAL));
     assert!(matches!(run(&shop, id, all()), Outcome::Requested { .. }));
 }
