@@ -9,6 +9,7 @@ pub mod reactions;
 pub mod stock;
 
 mod api;
+mod desk;
 mod expiry;
 mod field;
 mod tables;

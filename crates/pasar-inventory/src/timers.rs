@@ -72,7 +72,7 @@ pub(crate) fn cancel_expiry(
     order: &str,
     due: Timestamp,
 ) -> Result<(), Fault> {
-    ctx.cancel_timer(EXPIRY, order, due).map(drop)
+    ctx.drop_timer(EXPIRY, order, due)
 }
 
 pub(crate) fn set_sold_out_end(
@@ -90,8 +90,7 @@ pub(crate) fn cancel_sold_out_end(
     location: LocationId,
     due: Timestamp,
 ) -> Result<(), Fault> {
-    ctx.cancel_timer(SOLD_OUT_END, &format!("{location}/{sku}"), due)
-        .map(drop)
+    ctx.drop_timer(SOLD_OUT_END, &format!("{location}/{sku}"), due)
 }
 
 fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, Fault> {

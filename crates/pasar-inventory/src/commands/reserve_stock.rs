@@ -8,11 +8,9 @@ use pasar_types::{
 };
 
 use crate::{
+    desk::{Desk, Hold},
     stock::{self, Line, ReservationState},
-    tables::{
-        reservations::{self, Reservation},
-        stock as rows,
-    },
+    tables::reservations::{self, Reservation},
     timers,
 };
 
@@ -34,25 +32,27 @@ pub enum Outcome {
     AlreadyDecided,
 }
 
-/// What one line comes to.
-enum Hold {
-    Held,
-    /// Nobody counts the product: nothing to hold.
-    NotCounted,
-    Short {
-        available: i64,
-    },
+pub fn reserve_stock(ctx: &mut Context<'_>, command: &ReserveStock) -> Result<Outcome, Fault> {
+    let mut desk = Desk::default();
+    let outcome = reserve_at(ctx, &mut desk, command)?;
+    desk.write(ctx)?;
+    Ok(outcome)
 }
 
-pub fn reserve_stock(ctx: &mut Context<'_>, command: &ReserveStock) -> Result<Outcome, Fault> {
-    if reservations::exists(ctx, command.order)? {
+/// The same; the stock is written with the desk.
+pub(crate) fn reserve_at(
+    ctx: &mut Context<'_>,
+    desk: &mut Desk,
+    command: &ReserveStock,
+) -> Result<Outcome, Fault> {
+    if desk.reservation(ctx, command.order)?.is_some() {
         return Ok(Outcome::AlreadyDecided);
     }
     let asked = stock::merged(command.lines.iter().cloned());
     let mut held = Vec::with_capacity(asked.len());
     let mut shortages = Vec::new();
     for line in asked {
-        match hold(ctx, command.location, &line)? {
+        match desk.hold(ctx, command.location, &line)? {
             Hold::Held => held.push(line),
             Hold::NotCounted => {}
             Hold::Short { available } => shortages.push(Shortage {
@@ -63,32 +63,21 @@ pub fn reserve_stock(ctx: &mut Context<'_>, command: &ReserveStock) -> Result<Ou
         }
     }
     if shortages.is_empty() {
-        reserved(ctx, command, held)?;
+        desk.keep(reserved(ctx, command, held)?);
         return Ok(Outcome::Reserved);
     }
     for line in &held {
-        rows::release(ctx, command.location, line)?;
+        desk.let_go(command.location, line);
     }
-    refused(ctx, command, &shortages)?;
+    desk.keep(refused(ctx, command, &shortages)?);
     Ok(Outcome::Insufficient(shortages))
 }
 
-fn hold(ctx: &Context<'_>, location: LocationId, line: &Line) -> Result<Hold, Fault> {
-    if rows::reserve(ctx, location, line)? {
-        return Ok(Hold::Held);
-    }
-    let standing = rows::standing(ctx, location, &line.sku)?;
-    Ok(match standing {
-        None => Hold::Short { available: 0 },
-        Some(standing) if standing.sold_out => Hold::Short { available: 0 },
-        Some(standing) if !standing.track_stock => Hold::NotCounted,
-        Some(standing) => Hold::Short {
-            available: standing.available,
-        },
-    })
-}
-
-fn reserved(ctx: &mut Context<'_>, command: &ReserveStock, held: Vec<Line>) -> Result<(), Fault> {
+fn reserved(
+    ctx: &mut Context<'_>,
+    command: &ReserveStock,
+    held: Vec<Line>,
+) -> Result<Reservation, Fault> {
     let reservation = Reservation {
         order: command.order,
         id: ctx.new_id(),
@@ -108,14 +97,15 @@ fn reserved(ctx: &mut Context<'_>, command: &ReserveStock, held: Vec<Line>) -> R
         reservation_id: reservation.id,
         expires_at: command.expires_at,
     };
-    ctx.emit(&key, reservation.keyversion, &event)
+    ctx.emit(&key, reservation.keyversion, &event)?;
+    Ok(reservation)
 }
 
 fn refused(
     ctx: &mut Context<'_>,
     command: &ReserveStock,
     shortages: &[Shortage],
-) -> Result<(), Fault> {
+) -> Result<Reservation, Fault> {
     let reservation = Reservation {
         order: command.order,
         id: ctx.new_id(),
@@ -132,7 +122,8 @@ fn refused(
         location_id: command.location,
         shortages: shortages.to_vec(),
     };
-    ctx.emit(&command.order.to_string(), reservation.keyversion, &event)
+    ctx.emit(&command.order.to_string(), reservation.keyversion, &event)?;
+    Ok(reservation)
 }
 
 #[cfg(test)]

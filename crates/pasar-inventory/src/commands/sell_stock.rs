@@ -6,6 +6,7 @@ use pasar_types::id::OrderId;
 
 use super::ledger;
 use crate::{
+    desk::Desk,
     stock::{ReservationState, Sale},
     tables::{
         reservations::{self, Reservation},
@@ -29,8 +30,20 @@ pub enum Outcome {
 /// Faults when nothing was ever held for the order, or when what expired is gone: orders cannot have
 /// confirmed that, so somebody must look.
 pub fn sell_stock(ctx: &mut Context<'_>, command: SellStock) -> Result<Outcome, Fault> {
+    let mut desk = Desk::default();
+    let outcome = sell_at(ctx, &mut desk, command)?;
+    desk.write(ctx)?;
+    Ok(outcome)
+}
+
+/// The same; the stock is written with the desk.
+pub(crate) fn sell_at(
+    ctx: &mut Context<'_>,
+    desk: &mut Desk,
+    command: SellStock,
+) -> Result<Outcome, Fault> {
     let order = command.order;
-    let reservation = reservations::find(ctx, order)?.ok_or_else(|| {
+    let mut reservation = desk.reservation(ctx, order)?.cloned().ok_or_else(|| {
         Fault::Bug(format!(
             "order {order} is confirmed, but no stock was decided"
         ))
@@ -46,22 +59,28 @@ pub fn sell_stock(ctx: &mut Context<'_>, command: SellStock) -> Result<Outcome, 
         }
         Sale::Consume => {
             for line in &reservation.lines {
-                let moved = rows::sell(ctx, reservation.location, line)?;
+                let moved = desk.sell(ctx, reservation.location, line)?;
                 ledger::sold(ctx, &reservation, line, moved)?;
             }
             if let Some(expires_at) = reservation.expires_at {
                 timers::cancel_expiry(ctx, &key, expires_at)?;
             }
         }
-        Sale::TakeAgain => take_again(ctx, &reservation)?,
+        Sale::TakeAgain => {
+            // It is found by what the tables hold.
+            desk.write(ctx)?;
+            take_again(ctx, &reservation)?;
+        }
     }
-    let keyversion = reservations::change_state(ctx, &reservation, ReservationState::Sold)?;
+    reservation.keyversion = reservations::change_state(ctx, &reservation, ReservationState::Sold)?;
+    reservation.state = ReservationState::Sold;
     let event = StockSold {
         order_id: order,
         location_id: reservation.location,
         reservation_id: reservation.id,
     };
-    ctx.emit(&key, keyversion, &event)?;
+    ctx.emit(&key, reservation.keyversion, &event)?;
+    desk.keep(reservation);
     Ok(Outcome::Sold)
 }
 

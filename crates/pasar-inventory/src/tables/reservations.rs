@@ -37,14 +37,15 @@ pub(crate) fn find(tx: &Tx<'_>, order: OrderId) -> Result<Option<Reservation>, F
     )
 }
 
-/// Whether anything was ever decided about an order's stock.
-pub(crate) fn exists(tx: &Tx<'_>, order: OrderId) -> Result<bool, Fault> {
-    tx.query_opt(
-        "SELECT 1 FROM reservation WHERE order_id = ?1",
-        &[&order],
-        |row| row.get::<i64>(0),
+/// Those of several orders.
+pub(crate) fn find_all(tx: &Tx<'_>, orders: &[OrderId]) -> Result<Vec<Reservation>, Fault> {
+    tx.query_among(
+        "SELECT order_id, id, location, state, lines, expires_at, flow, keyversion
+         FROM reservation WHERE order_id = ?1",
+        orders,
+        &[],
+        reservation,
     )
-    .map(|row| row.is_some())
 }
 
 /// The lane of a reservation is that of its location, which never changes.

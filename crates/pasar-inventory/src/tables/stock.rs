@@ -1,12 +1,15 @@
 //! Rows of `stock`. Each statement states what must hold for it to touch its row; together with the
 //! table's CHECK that makes overselling impossible.
 
+mod shelf;
+
 use pasar_store::{
     fault::Fault,
     tx::{Row, Tx},
 };
 use pasar_types::{id::LocationId, sku::Sku};
 
+pub(crate) use self::shelf::{Shelf, shelves};
 use crate::stock::{Level, Line, MAX_ON_HAND};
 
 /// A row of stock after a movement.
@@ -17,50 +20,6 @@ pub(crate) struct Moved {
     pub(crate) on_hand: i64,
     /// Version for an event about an intake or adjustment.
     pub(crate) keyversion: i64,
-}
-
-/// Why a line could not be reserved, as the tables see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) track_stock: bool,
-    pub(crate) sold_out: bool,
-    pub(crate) available: i64,
-}
-
-/// Holds units if so many are free, the product is counted and not sold out today.
-pub(crate) fn reserve(tx: &Tx<'_>, location: LocationId, line: &Line) -> Result<bool, Fault> {
-    let rows = tx.execute(
-        "UPDATE stock SET reserved = reserved + ?3
-         WHERE location = ?1 AND sku = ?2 AND on_hand - reserved >= ?3
-           AND EXISTS (SELECT 1 FROM product WHERE sku = ?2 AND track_stock = 1)
-           AND NOT EXISTS (SELECT 1 FROM sold_out WHERE sku = ?2 AND location = ?1)",
-        &[&location, &line.sku, &line.quantity],
-    )?;
-    Ok(rows == 1)
-}
-
-/// `None` if there is no such product.
-pub(crate) fn standing(
-    tx: &Tx<'_>,
-    location: LocationId,
-    sku: &Sku,
-) -> Result<Option<Standing>, Fault> {
-    tx.query_opt(
-        "SELECT p.track_stock, CASE WHEN o.sku IS NULL THEN 0 ELSE 1 END,
-                COALESCE(s.on_hand - s.reserved, 0)
-         FROM product p
-         LEFT JOIN stock s ON s.location = ?1 AND s.sku = p.sku
-         LEFT JOIN sold_out o ON o.sku = p.sku AND o.location = ?1
-         WHERE p.sku = ?2",
-        &[&location, sku],
-        |row| {
-            Ok(Standing {
-                track_stock: row.get(0)?,
-                sold_out: row.get(1)?,
-                available: row.get(2)?,
-            })
-        },
-    )
 }
 
 /// Gives held units back.
@@ -75,18 +34,6 @@ pub(crate) fn release(tx: &Tx<'_>, location: LocationId, line: &Line) -> Result<
     } else {
         Err(not_held(location, line))
     }
-}
-
-/// Sells held units.
-pub(crate) fn sell(tx: &Tx<'_>, location: LocationId, line: &Line) -> Result<Moved, Fault> {
-    tx.query_opt(
-        "UPDATE stock SET on_hand = on_hand - ?3, reserved = reserved - ?3, moved = moved + 1
-         WHERE location = ?1 AND sku = ?2 AND reserved >= ?3
-         RETURNING moved, on_hand, keyversion",
-        &[&location, &line.sku, &line.quantity],
-        moved,
-    )?
-    .ok_or_else(|| not_held(location, line))
 }
 
 /// Sells units that nobody holds. `None` if there are not so many.
@@ -181,7 +128,7 @@ fn moved(row: &Row<'_>) -> Result<Moved, Fault> {
 }
 
 /// A reservation names units that the stock does not hold: its key is parked, the rest goes on.
-fn not_held(location: LocationId, line: &Line) -> Fault {
+pub(crate) fn not_held(location: LocationId, line: &Line) -> Fault {
     Fault::Bug(format!(
         "the stock of {} at {location} does not hold the {} units that a reservation names",
         line.sku, line.quantity
