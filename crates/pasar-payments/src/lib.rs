@@ -12,6 +12,7 @@ pub mod reactions;
 pub mod sandbox;
 
 mod api;
+mod desk;
 mod queries;
 mod tables;
 #[cfg(test)]

@@ -4,7 +4,10 @@ use pasar_store::{context::Context, fault::Fault};
 use pasar_types::id::OrderId;
 
 use super::change;
-use crate::payment::{Goal, payment_of};
+use crate::{
+    desk::Desk,
+    payment::{Goal, payment_of},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapturePayment {
@@ -22,7 +25,16 @@ pub enum Outcome {
 }
 
 pub fn capture_payment(ctx: &mut Context<'_>, command: CapturePayment) -> Result<Outcome, Fault> {
-    let mut payment = change::load_known(ctx, payment_of(command.order_id))?;
+    capture_at(ctx, &mut Desk::default(), command)
+}
+
+pub(crate) fn capture_at(
+    ctx: &mut Context<'_>,
+    desk: &mut Desk,
+    command: CapturePayment,
+) -> Result<Outcome, Fault> {
+    let id = payment_of(command.order_id);
+    let mut payment = change::load_from(ctx, desk, id)?.ok_or_else(|| change::not_known(id))?;
     if payment.is_cash() {
         return Ok(Outcome::NothingToCapture);
     }

@@ -10,6 +10,7 @@ use pasar_store::{context::Context, fault::Fault};
 use pasar_types::id::{PaymentId, RefundId};
 
 use crate::{
+    desk::Desk,
     effects::work::Work,
     ledger::Posting,
     payment::{Next, Payment},
@@ -18,7 +19,15 @@ use crate::{
 
 /// The payment, whose flow the command joins.
 pub(super) fn load(ctx: &mut Context<'_>, id: PaymentId) -> Result<Option<Payment>, Fault> {
-    let payment = tables::payment::find(ctx, id)?;
+    load_from(ctx, &mut Desk::default(), id)
+}
+
+pub(super) fn load_from(
+    ctx: &mut Context<'_>,
+    desk: &mut Desk,
+    id: PaymentId,
+) -> Result<Option<Payment>, Fault> {
+    let payment = desk.take(ctx, id)?;
     if let Some(payment) = &payment {
         ctx.join_flow(payment.flow);
     }
@@ -27,7 +36,11 @@ pub(super) fn load(ctx: &mut Context<'_>, id: PaymentId) -> Result<Option<Paymen
 
 /// The payment that an order's event or an effect speaks of: it must be known.
 pub(super) fn load_known(ctx: &mut Context<'_>, id: PaymentId) -> Result<Payment, Fault> {
-    load(ctx, id)?.ok_or_else(|| Fault::Corrupt(format!("{id} is not known here")))
+    load(ctx, id)?.ok_or_else(|| not_known(id))
+}
+
+pub(super) fn not_known(id: PaymentId) -> Fault {
+    Fault::Corrupt(format!("{id} is not known here"))
 }
 
 /// Publishes a change under the payment's next version.

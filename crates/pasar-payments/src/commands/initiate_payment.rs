@@ -12,6 +12,7 @@ use pasar_types::{
 
 use super::change;
 use crate::{
+    desk::Desk,
     payment::{Payment, payment_of},
     tables,
 };
@@ -43,8 +44,20 @@ pub enum Outcome {
 }
 
 pub fn initiate_payment(ctx: &mut Context<'_>, command: InitiatePayment) -> Result<Outcome, Fault> {
+    initiate_at(ctx, &mut Desk::default(), command)
+}
+
+pub(crate) fn initiate_at(
+    ctx: &mut Context<'_>,
+    desk: &mut Desk,
+    command: InitiatePayment,
+) -> Result<Outcome, Fault> {
+    let id = payment_of(command.order_id);
+    if desk.take(ctx, id)?.is_some() {
+        return Ok(Outcome::AlreadyKnown);
+    }
     let mut payment = Payment::new(
-        payment_of(command.order_id),
+        id,
         command.location_id,
         ctx.cause().flow,
         command.method,
@@ -62,9 +75,7 @@ pub fn initiate_payment(ctx: &mut Context<'_>, command: InitiatePayment) -> Resu
         payment.in_flight = Some(Operation::Authorize);
         Outcome::Initiated
     };
-    if !tables::payment::insert(ctx, &payment)? {
-        return Ok(Outcome::AlreadyKnown);
-    }
+    tables::payment::insert(ctx, &payment)?;
     if outcome == Outcome::Initiated {
         change::ask(ctx, &mut payment, Operation::Authorize, command.token)?;
     }

@@ -10,7 +10,7 @@ pub(crate) fn post(ctx: &mut Context<'_>, posting: &Posting) -> Result<(), Fault
     let transaction = ctx.new_id::<LedgerTransaction>();
     let now = ctx.now();
     let refund: Option<RefundId> = posting.refund_id;
-    ctx.execute(
+    ctx.execute_later(
         "INSERT INTO ledger_entry
              (transaction_id, account, amount_minor, currency, payment_id, refund_id, at)
          VALUES (?1, ?2, ?4, ?5, ?6, ?7, ?8), (?1, ?3, -?4, ?5, ?6, ?7, ?8)",
@@ -25,5 +25,4 @@ pub(crate) fn post(ctx: &mut Context<'_>, posting: &Posting) -> Result<(), Fault
             &now,
         ],
     )
-    .map(|_| ())
 }

@@ -30,15 +30,25 @@ pub(crate) fn find(tx: &Tx<'_>, id: PaymentId) -> Result<Option<Payment>, Fault>
     )
 }
 
-/// Adds a payment; false if its order has one already.
-pub(crate) fn insert(ctx: &mut Context<'_>, payment: &Payment) -> Result<bool, Fault> {
-    ctx.execute(
+/// Those of several payments that are known.
+pub(crate) fn find_all(tx: &Tx<'_>, ids: &[PaymentId]) -> Result<Vec<Payment>, Fault> {
+    tx.query_among(
+        concat!("SELECT ", columns!(), " FROM payment WHERE id = ?1"),
+        ids,
+        &[],
+        read,
+    )
+}
+
+/// Adds a payment, of which there is none yet.
+pub(crate) fn insert(ctx: &mut Context<'_>, payment: &Payment) -> Result<(), Fault> {
+    ctx.execute_one(
+        "payment",
         concat!(
             "INSERT INTO payment (",
             columns!(),
             ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                       ?18, ?19, ?20, ?21, ?22, ?23, ?24)
-               ON CONFLICT (id) DO NOTHING"
+                       ?18, ?19, ?20, ?21, ?22, ?23, ?24)"
         ),
         &[
             &payment.id,
@@ -67,7 +77,6 @@ pub(crate) fn insert(ctx: &mut Context<'_>, payment: &Payment) -> Result<bool, F
             &payment.captured_at,
         ],
     )
-    .map(|rows| rows == 1)
 }
 
 /// Stores what may change, if nobody else changed the row since it was read.

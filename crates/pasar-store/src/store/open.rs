@@ -35,6 +35,8 @@ const MOST_LANES: u32 = 256;
 const fn lanes_of_new(service: Service) -> u32 {
     match service {
         Service::Users | Service::Relay => 1,
+        // They take turns at the end of their groups, and its orders are in all of them: more lanes make more groups.
+        Service::Payments => 2,
         _ => 4,
     }
 }
