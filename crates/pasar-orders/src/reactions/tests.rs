@@ -410,8 +410,9 @@ fn what_does_not_concern_orders_is_skipped() {
 fn a_stretch_comes_to_the_same_as_its_events_one_by_one() {
     let day = |told: &Told| {
         [
-            told.reserved(),
+            told.authorized(),
             told.captured(),
+            told.reserved(),
             told.reserved(),
             told.sold(),
             told.captured(),
