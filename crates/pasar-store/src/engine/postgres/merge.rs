@@ -15,6 +15,8 @@ pub(super) struct Shape {
 /// What a row of arguments is called in the statement for many.
 const ROW: &str = "each";
 
+/// `= ?1`
+const FIRST_NAMES_A_ROW: [&str; 3] = ["=", "?", "1"];
 /// Words with which a statement does more than to write the row of its arguments.
 const NOT_PLAIN: [&str; 5] = ["SELECT", "RETURNING", "UPDATE", "WITH", "DEFAULT"];
 
@@ -36,7 +38,9 @@ impl Shape {
             let after = values.iter().rposition(|word| *word == "CONFLICT");
             after.is_none_or(|after| !values[after..].contains(&"?"))
         } else {
-            rest.contains(&"WHERE")
+            // Rows are told apart by the first argument.
+            let (_, condition) = split(rest, "WHERE")?;
+            condition.windows(3).any(|words| words == FIRST_NAMES_A_ROW)
         };
         (is_plain && is_split).then_some(Self { table, inserts })
     }
@@ -161,6 +165,8 @@ mod tests {
     fn rows_that_could_see_each_other_are_not_merged() {
         for sql in [
             "UPDATE a SET x = x + ?1",
+            "UPDATE a SET x = ?1 WHERE y = ?2",
+            "DELETE FROM a WHERE x < ?1",
             "UPDATE a SET x = ?1 WHERE y = (SELECT MAX(y) FROM a)",
             "INSERT INTO a (x) VALUES (?1) RETURNING y",
             "INSERT INTO a (x) SELECT ?1",
