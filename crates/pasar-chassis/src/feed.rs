@@ -1,6 +1,9 @@
 //! A service's feed as others follow it over HTTP: `GET /v1/feeds/{service}`, in pages, or as server-sent
-//! events that go on where the follower was. Services of this system see the private parts; whoever else has
-//! the scope `feed:{service}` does not.
+//! events that go on where the follower was; and beside it the snapshot, for whoever is new. Services of this system
+//! see the private parts; whoever else has the scope `feed:{service}` does not.
+
+mod snapshot;
+pub mod trimming;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -21,10 +24,11 @@ use pasar_contracts::{
     api::{
         feeds::{
             DEFAULT_FEED_LIMIT, FEEDS, FeedHead, FeedPage, FeedQuery, Fork, HEAD_EVENT,
-            MAX_FEED_LIMIT,
+            MAX_FEED_LIMIT, SNAPSHOT,
         },
         users::Role,
     },
+    envelope::Envelope,
     event::Service,
     problem::ProblemType,
 };
@@ -33,6 +37,7 @@ use pasar_store::{
     cause::Actor, fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage, store::Store,
 };
 use pasar_types::id::EpochId;
+use serde::Serialize;
 
 use crate::{extract::Query, identity::Identity, problem::Problem};
 
@@ -68,6 +73,7 @@ pub async fn router(tasks: &Tasks, store: Store) -> Result<Router, Fault> {
     };
     Ok(Router::new()
         .route(&path, get(follow_feed))
+        .route(&format!("{path}{SNAPSHOT}"), get(snapshot::read))
         .with_state(Arc::new(served)))
 }
 
@@ -92,6 +98,9 @@ async fn follow_feed(
         return Err(Problem::invalid_field("after", "expected 0 or more"));
     }
     if takes_events(&headers) {
+        // A stream has no other way to refuse once it has begun.
+        let first = served.store.events_after(after, 1);
+        first.map_err(|fault| served.refuse(fault))?;
         return Ok(served.stream(after, with_private));
     }
     let limit = query.limit.unwrap_or(DEFAULT_FEED_LIMIT);
@@ -122,6 +131,15 @@ fn admit(identity: &Identity, publisher: Service) -> Result<bool, Problem> {
     Err(Problem::new(ProblemType::Forbidden).detail(format!(
         "following this feed needs an integrator's API key with the scope {named}"
     )))
+}
+
+/// What is true for the moment only.
+fn answer(page: impl Serialize) -> Response {
+    let mut response = Json(page).into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn takes_events(headers: &HeaderMap) -> bool {
@@ -171,6 +189,7 @@ impl Served {
                 })
                 .collect(),
             sequence: self.store.head(),
+            trimmed: self.store.trimmed(),
             time: self.store.clock().now(),
         }
     }
@@ -180,25 +199,41 @@ impl Served {
         let head = self.head();
         let events = match limit {
             0 => Vec::new(),
-            limit => self.store.events_after(after, limit as usize)?,
+            limit => self
+                .store
+                .events_after(after, limit as usize)
+                .map_err(|fault| self.refuse(fault))?,
         };
-        let events: Result<Vec<_>, _> = events
+        let events = self.wrap(&events, with_private)?;
+        Ok(answer(FeedPage { head, events }))
+    }
+
+    fn wrap(
+        &self,
+        events: &[Arc<FeedEvent>],
+        with_private: bool,
+    ) -> Result<Vec<Envelope>, Problem> {
+        let (service, epoch) = (self.store.service(), self.lineage.epoch);
+        let wrapped = events
             .iter()
-            .map(|event| {
-                envelope::wrap(
-                    event,
-                    self.store.service(),
-                    self.lineage.epoch,
-                    with_private,
-                )
-            })
-            .collect();
-        let events = events.map_err(|error| Problem::defect(&format!("an event: {error}")))?;
-        let mut response = Json(FeedPage { head, events }).into_response();
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
+            .map(|event| envelope::wrap(event, service, epoch, with_private))
+            .collect::<Result<Vec<_>, _>>();
+        wrapped.map_err(|error| Problem::defect(&format!("an event: {error}")))
+    }
+
+    /// What is not kept any more is told with where it goes on.
+    fn refuse(&self, fault: Fault) -> Problem {
+        let Fault::Trimmed { upto } = fault else {
+            return fault.into();
+        };
+        let path = path(self.store.service());
+        Problem::from(fault)
+            .detail(format!(
+                "this feed is kept after {upto}; begin with its snapshot, or follow from {upto} on if you need not know \
+                 what happened before"
+            ))
+            .with("snapshot", format!("{path}{SNAPSHOT}"))
+            .with("head", self.head())
     }
 
     /// Nothing is kept for a follower: what comes next is read when the connection takes it.
@@ -240,6 +275,8 @@ impl Following {
             match self.served.store.events_after(self.after, STRETCH) {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => return self.write(&events),
+                // It is slower than the feed is trimmed; when it comes back it is told so.
+                Err(Fault::Trimmed { .. }) => return None,
                 Err(fault) => {
                     tracing::error!(service = %self.served.store.service(), %fault, "own feed cannot be read");
                     return None;

@@ -1,13 +1,14 @@
 //! What a process gives to each service that it runs: the time, ids, an owner for tasks, keys, a place
 //! for data. Everything that a test or a simulation replaces comes from here.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use pasar_contracts::event::Service;
 use pasar_feed::tasks::Tasks;
 use pasar_store::{
     clock::{Clock, SystemClock},
     ids::{Ids, SystemIds},
+    snapshot::Needed,
     store::{Migration, OpenError, Store, StoreOptions},
 };
 
@@ -31,6 +32,8 @@ pub struct Host {
     /// Other processes may run the same services on the same databases.
     pub shared: bool,
     pub databases: Databases,
+    /// How long services keep their feeds at least; the whole feed if there is none.
+    pub feed_keep: Option<Duration>,
     pub keyring: Keyring,
     /// What clients reach the gateway by, without a slash at the end: `https://kopi.example`.
     pub public_url: String,
@@ -51,9 +54,23 @@ impl Host {
             data: data.into(),
             shared: false,
             databases: Databases::default(),
+            feed_keep: None,
             keyring,
             public_url: public_url.trim_end_matches('/').to_owned(),
         }
+    }
+
+    /// Opens the database of a service that knows what a new follower needs of its feed.
+    pub fn open_feeding(
+        &self,
+        service: Service,
+        migrations: &'static [Migration],
+        needed: Needed,
+    ) -> Result<Store, OpenError> {
+        Store::open(StoreOptions {
+            needed,
+            ..self.store_options(service, migrations)
+        })
     }
 
     /// Opens the database of a service, and makes what it lacks unless told only to verify.

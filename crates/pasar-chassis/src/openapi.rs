@@ -27,6 +27,9 @@ pub struct NotFoundProblem;
 /// 409, for calls that change something.
 pub struct ConflictProblem;
 
+/// 410, for what happened long ago.
+pub struct NoLongerKeptProblem;
+
 /// 412, for calls that take `If-Match`.
 pub struct PreconditionProblem;
 
@@ -44,6 +47,7 @@ problem_responses! {
     CommonProblems: 400 401 403 413 415 422 429 500 503 504;
     NotFoundProblem: 404;
     ConflictProblem: 409;
+    NoLongerKeptProblem: 410;
     PreconditionProblem: 412;
 }
 

@@ -192,6 +192,7 @@ impl From<Fault> for Problem {
                 tracing::warn!(fault = %Chain(&fault), "a request met no database");
                 Self::new(ProblemType::Unavailable).retry_after(RECOVERY)
             }
+            Fault::Trimmed { upto } => Self::new(ProblemType::FeedTrimmed).with("trimmed", upto),
             Fault::ZeroCharacter => Self::new(ProblemType::ValidationFailed)
                 .detail("a text holds the character U+0000; leave it out"),
             Fault::Constraint(_) | Fault::Database(_) | Fault::Corrupt(_) | Fault::Bug(_) => {

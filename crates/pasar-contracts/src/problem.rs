@@ -80,6 +80,11 @@ problems! {
     /// The configuration declares this subscription, so only the configuration changes it. Change it there and
     /// start again.
     Declared 409 "declared" "Declared in the configuration";
+    /// The events that are asked for are not kept any more; `trimmed` tells from where on the feed goes. Whoever is new begins with
+    /// the `snapshot`; whoever has followed it before has missed something, and begins anew.
+    FeedTrimmed 410 "feed-trimmed" "The feed is trimmed";
+    /// What happened is not kept any more, as the order ended long ago. The order itself is there: read it.
+    NoLongerKept 410 "no-longer-kept" "It is not kept any more";
     /// `If-Match` names another version than the current one. Read it again.
     PreconditionFailed 412 "precondition-failed" "The precondition failed";
     /// The body, or a header, is larger than allowed.

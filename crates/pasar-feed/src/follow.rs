@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Dura
 
 use pasar_contracts::event::Service;
 use pasar_store::{
-    fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage, store::Store,
+    fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage, snapshot::Stretch,
+    store::Store,
 };
 use pasar_types::id::EpochId;
 
@@ -16,7 +17,8 @@ pub trait Follow: Send + Sync {
     /// The epoch and the newest place.
     fn head(&self) -> Reply<'_, Result<Position, Fault>>;
 
-    /// Up to `limit` events after a place, oldest first, without a gap.
+    /// Up to `limit` events after a place, oldest first, without a gap. Fails with [`Fault::Trimmed`] where some of
+    /// them are not kept any more.
     fn after(&self, after: i64, limit: usize) -> Reply<'_, Result<Vec<Arc<FeedEvent>>, Fault>>;
 
     /// Resolves once there are events after a place; may resolve early.
@@ -32,6 +34,25 @@ pub trait Follow: Send + Sync {
             })
         })
     }
+
+    /// The place up to which only what a new follower needs is kept. By default everything is.
+    fn trimmed(&self) -> Reply<'_, Result<i64, Fault>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    /// The part after a place of what a new follower needs, as of a place that the feed has reached. Looks at `limit`
+    /// events. Where nothing is trimmed that may be the feed itself.
+    fn snapshot(&self, at: i64, after: i64, limit: usize) -> Reply<'_, Result<Stretch, Fault>> {
+        Box::pin(async move {
+            let mut events = self.after(after, limit).await?;
+            events.retain(|event| event.sequence <= at);
+            let upto = events.last().map_or(at, |last| last.sequence);
+            Ok(Stretch { events, upto })
+        })
+    }
+
+    /// Keeps what a follower in the same process has not taken yet, for as long as it lives.
+    fn keep_for(&self, _follower: &Store) {}
 
     /// The epoch of what was read last, where it can change while it is read. Ask after reading: what was
     /// read while another epoch was expected must not be taken.
@@ -84,5 +105,17 @@ impl Follow for LocalFeed {
 
     fn lineage(&self) -> Reply<'_, Result<Lineage, Fault>> {
         Box::pin(self.0.lineage())
+    }
+
+    fn trimmed(&self) -> Reply<'_, Result<i64, Fault>> {
+        Box::pin(async { Ok(self.0.trimmed()) })
+    }
+
+    fn snapshot(&self, at: i64, after: i64, limit: usize) -> Reply<'_, Result<Stretch, Fault>> {
+        Box::pin(self.0.snapshot(at, after, limit))
+    }
+
+    fn keep_for(&self, follower: &Store) {
+        self.0.hold_for(follower);
     }
 }

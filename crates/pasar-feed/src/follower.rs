@@ -107,6 +107,7 @@ impl Following {
         store: Store,
         reactions: Arc<dyn Reactions>,
     ) -> (Self, Follower) {
+        feed.keep_for(&store);
         let (sender, progress) = watch::channel(Progress::default());
         let follower = Follower {
             publisher,

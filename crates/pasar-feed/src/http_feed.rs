@@ -10,10 +10,12 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use pasar_contracts::{
-    api::feeds::{FeedHead, FeedPage, Fork, MAX_FEED_LIMIT},
+    api::feeds::{FeedHead, FeedPage, Fork, MAX_FEED_LIMIT, SnapshotQuery},
     event::Service,
 };
-use pasar_store::{fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage};
+use pasar_store::{
+    fault::Fault, feed::FeedEvent, follower::Position, lineage::Lineage, snapshot::Stretch,
+};
 use pasar_types::id::EpochId;
 use tokio::{sync::watch, time::Instant};
 
@@ -180,6 +182,39 @@ impl Follow for HttpFeed {
                         sequence: forked_at,
                     })
                     .collect(),
+            })
+        })
+    }
+
+    fn trimmed(&self) -> Reply<'_, Result<i64, Fault>> {
+        Box::pin(async { Ok(self.page(0, 0).await?.head.trimmed) })
+    }
+
+    fn snapshot(&self, at: i64, after: i64, limit: usize) -> Reply<'_, Result<Stretch, Fault>> {
+        Box::pin(async move {
+            let most = u32::try_from(limit).unwrap_or(u32::MAX);
+            let query = SnapshotQuery {
+                at: Some(at),
+                after: Some(after),
+                limit: Some(most.min(MAX_FEED_LIMIT)),
+            };
+            let page = self.0.publisher.snapshot(&query).await?;
+            self.learn(&page.head);
+            // Whoever is told so must come to the end.
+            if page.at != at || page.upto <= after || page.upto > at {
+                return Err(Fault::Corrupt(format!(
+                    "the snapshot of {} as of {at} goes from {after} to {} as of {}",
+                    self.service(),
+                    page.upto,
+                    page.at
+                )));
+            }
+            let events = page.events.into_iter();
+            Ok(Stretch {
+                events: events
+                    .map(|event| Arc::new(envelope::unwrap(event)))
+                    .collect(),
+                upto: page.upto,
             })
         })
     }

@@ -72,7 +72,7 @@ fn measure(stretch: i64) -> (f64, f64) {
     })
     .expect("a new database opens");
     let epoch = EpochId::from_uuid(ids.uuid_v7(SystemClock.now()));
-    let starting = store.position(Service::Orders, epoch, 0);
+    let starting = store.begin_following(Service::Orders, epoch, None);
     store.run_group(1);
     starting.wait().expect("a position is kept");
     let reacting: Arc<dyn React> = Arc::new(Reacting(copying(epoch)));

@@ -31,6 +31,9 @@ pub enum Fault {
     /// Another service does not answer.
     #[error("cannot reach {0}")]
     Unreachable(String),
+    /// What is asked of a feed is not kept any more.
+    #[error("the feed is trimmed up to {upto}")]
+    Trimmed { upto: i64 },
     /// A text holds U+0000, which PostgreSQL cannot store and so no database of ours does.
     #[error("a text with a zero character cannot be stored")]
     ZeroCharacter,
@@ -58,6 +61,7 @@ impl Fault {
             Self::Constraint(_)
             | Self::Corrupt(_)
             | Self::LeaseLost(_)
+            | Self::Trimmed { .. }
             | Self::ZeroCharacter
             | Self::Bug(_) => false,
         }

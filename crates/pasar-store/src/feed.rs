@@ -139,6 +139,12 @@ pub(crate) fn ends(tx: &Tx<'_>) -> Result<Ends, Fault> {
     })
 }
 
+/// The place up to which only what a new follower needs is kept.
+pub fn trimmed(tx: &Tx<'_>) -> Result<i64, Fault> {
+    tx.query_one("SELECT trimmed FROM store_meta", &[], |row| row.get(0))
+}
+
+/// Whatever is kept after a place, gaps included.
 pub(crate) fn after(tx: &Tx<'_>, after: i64, limit: usize) -> Result<Vec<Arc<FeedEvent>>, Fault> {
     tx.query_all(
         "SELECT sequence, id, type, key, keyversion, time, flow, causation, traceparent, actor, data,
@@ -149,18 +155,24 @@ pub(crate) fn after(tx: &Tx<'_>, after: i64, limit: usize) -> Result<Vec<Arc<Fee
     )
 }
 
-/// The events of one key after a version, oldest first.
+/// The events of one key after a version and up to a place, oldest first.
 pub(crate) fn of_key(
     tx: &Tx<'_>,
     key: &str,
     after_version: i64,
+    upto: i64,
     limit: usize,
 ) -> Result<Vec<Arc<FeedEvent>>, Fault> {
     tx.query_all(
         "SELECT sequence, id, type, key, keyversion, time, flow, causation, traceparent, actor, data,
                 private
-         FROM feed WHERE key = ?1 AND keyversion > ?2 ORDER BY keyversion LIMIT ?3",
-        &[&key, &after_version, &i64::try_from(limit).unwrap_or(i64::MAX)],
+         FROM feed WHERE key = ?1 AND keyversion > ?2 AND sequence <= ?3 ORDER BY keyversion LIMIT ?4",
+        &[
+            &key,
+            &after_version,
+            &upto,
+            &i64::try_from(limit).unwrap_or(i64::MAX),
+        ],
         |row| event(row).map(Arc::new),
     )
 }

@@ -58,6 +58,15 @@ pub struct Position {
     pub sequence: i64,
 }
 
+/// How far all lanes are when following begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// By lane.
+    pub positions: Vec<Position>,
+    /// The snapshot as of this place stands for the feed up to it; 0 for none.
+    pub snapshot: i64,
+}
+
 /// Parked events that one database holds at most. Beyond them the follower stops.
 const MOST_PARKED: i64 = 10_000;
 const RETRIED_AT_ONCE: i64 = 1_000;
@@ -89,18 +98,54 @@ pub(crate) fn stored(tx: &Tx<'_>, publisher: Service, lanes: u32) -> Result<Opti
     Ok(lowest.filter(|_| known >= i64::from(lanes)))
 }
 
-pub(crate) fn start(
+/// The place up to which all lanes that follow a publisher know what there was, be it by a snapshot that they are
+/// still reading; `None` before the first has begun.
+pub(crate) fn reached(tx: &Tx<'_>, publisher: Service) -> Result<Option<i64>, Fault> {
+    tx.query_one(
+        "SELECT MIN(CASE WHEN sequence < snapshot THEN snapshot ELSE sequence END)
+         FROM follower_position WHERE publisher = ?1",
+        &[&publisher],
+        |row| row.get(0),
+    )
+}
+
+/// Begins in the lanes that have not begun. If none has taken anything yet, all of them begin with the snapshot as of
+/// a place: had some of them gone further by the feed itself, it would leave out what ended for those.
+pub(crate) fn begin(
     tx: &Tx<'_>,
     publisher: Service,
-    lane: u32,
-    position: Position,
+    lanes: u32,
+    epoch: EpochId,
+    snapshot: Option<i64>,
 ) -> Result<(), Fault> {
-    tx.execute(
-        "INSERT INTO follower_position (publisher, lane, epoch, sequence) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (publisher, lane) DO NOTHING",
-        &[&publisher, &lane, &position.epoch, &position.sequence],
+    let begun = tx.query_opt(
+        "SELECT 1 FROM follower_position WHERE publisher = ?1 AND (sequence > 0 OR snapshot > 0) LIMIT 1",
+        &[&publisher],
+        |row| row.get::<i64>(0),
     )?;
+    for lane in 0..lanes {
+        tx.execute(
+            "INSERT INTO follower_position (publisher, lane, epoch, sequence) VALUES (?1, ?2, ?3, 0)
+             ON CONFLICT (publisher, lane) DO NOTHING",
+            &[&publisher, &lane, &epoch],
+        )?;
+    }
+    if let (Some(snapshot), None) = (snapshot, begun) {
+        tx.execute(
+            "UPDATE follower_position SET epoch = ?2, snapshot = ?3 WHERE publisher = ?1",
+            &[&publisher, &epoch, &snapshot],
+        )?;
+    }
     Ok(())
+}
+
+/// The snapshot that a publisher was begun with; 0 for none.
+pub(crate) fn snapshot(tx: &Tx<'_>, publisher: Service) -> Result<i64, Fault> {
+    tx.query_one(
+        "SELECT COALESCE(MAX(snapshot), 0) FROM follower_position WHERE publisher = ?1",
+        &[&publisher],
+        |row| row.get(0),
+    )
 }
 
 /// Reacts to each event of a stretch in turn, for its own cause.

@@ -20,8 +20,10 @@ pub mod lease;
 pub mod lineage;
 pub mod place;
 pub mod scratch;
+pub mod snapshot;
 pub mod store;
 pub mod timer;
+pub mod trimming;
 pub mod tx;
 pub mod value;
 

@@ -131,7 +131,8 @@ impl Store {
     }
 
     /// Puts every lane of a follower that is past a place back to it, and all into its epoch, whatever they
-    /// followed before: what a person decides once a feed has diverged.
+    /// followed before: what a person decides once a feed has diverged. A snapshot as of a later place, if a lane
+    /// is still reading one, is begun anew.
     pub async fn reconcile(&self, publisher: Service, at: Position) -> Result<(), Fault> {
         self.write(
             LaneKey::ZERO,
@@ -140,7 +141,9 @@ impl Store {
             move |context| {
                 context.execute(
                     "UPDATE follower_position SET epoch = ?2,
-                            sequence = CASE WHEN sequence < ?3 THEN sequence ELSE ?3 END
+                            sequence = CASE WHEN snapshot > ?3 AND sequence < snapshot THEN 0
+                                            WHEN sequence < ?3 THEN sequence ELSE ?3 END,
+                            snapshot = CASE WHEN snapshot > ?3 THEN 0 ELSE snapshot END
                      WHERE publisher = ?1",
                     &[&publisher, &at.epoch, &at.sequence],
                 )?;
@@ -164,10 +167,12 @@ impl Store {
     }
 }
 
-/// How far each lane of a database has followed a publisher.
+/// How far each lane of a database has followed a publisher. A snapshot counts from its begin: what it leaves out
+/// depends on all that lies before its place.
 pub fn followed(tx: &Tx<'_>, publisher: Service) -> Result<Vec<Position>, Fault> {
     tx.query_all(
-        "SELECT epoch, sequence FROM follower_position WHERE publisher = ?1 ORDER BY lane",
+        "SELECT epoch, CASE WHEN sequence < snapshot THEN snapshot ELSE sequence END
+         FROM follower_position WHERE publisher = ?1 ORDER BY lane",
         &[&publisher],
         |row| {
             Ok(Position {

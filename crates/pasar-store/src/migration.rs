@@ -24,6 +24,10 @@ const OWN: &[Migration] = &[
         name: "store/0003_forks",
         sql: include_str!("../migrations/0003_forks.sql"),
     },
+    Migration {
+        name: "store/0004_trimmed",
+        sql: include_str!("../migrations/0004_trimmed.sql"),
+    },
 ];
 
 /// Brings a database to the newest schema, one instance at a time. Refuses one that a newer version has migrated.

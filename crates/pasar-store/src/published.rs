@@ -1,6 +1,12 @@
 //! What a commit makes known to those who wait in the same process.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+};
 
 use parking_lot::Mutex;
 use pasar_types::time::Timestamp;
@@ -8,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     context::{Announcement, Pending},
+    fault::Fault,
     feed::{Ends, FeedEvent},
     recent::Recent,
 };
@@ -21,6 +28,8 @@ pub(crate) struct Published {
     pub(crate) foreign: watch::Sender<u64>,
     /// News of this process that the watcher has not passed; `None` where there is no watcher.
     own: Option<Mutex<BTreeSet<i64>>>,
+    /// Only grows. Another process may have trimmed further.
+    trimmed: AtomicI64,
     pub(crate) recent: Recent,
     pub(crate) listener: OnceLock<Box<Listener>>,
 }
@@ -32,15 +41,31 @@ const MOST_OWN: usize = 65_536;
 pub(crate) type Listener = dyn Fn(Vec<Announcement>) + Send + Sync;
 
 impl Published {
-    pub(crate) fn new(head: i64, shared: bool) -> Self {
+    pub(crate) fn new(head: i64, trimmed: i64, shared: bool) -> Self {
         Self {
             head: watch::Sender::new(head),
             earliest_timer: watch::Sender::new(Timestamp::from_micros(i64::MAX)),
             effects: watch::Sender::new(0),
             foreign: watch::Sender::new(0),
             own: shared.then(Mutex::default),
+            trimmed: AtomicI64::new(trimmed),
             recent: Recent::default(),
             listener: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn trimmed(&self) -> i64 {
+        self.trimmed.load(Relaxed)
+    }
+
+    pub(crate) fn raise_trimmed(&self, upto: i64) {
+        self.trimmed.fetch_max(upto, Relaxed);
+    }
+
+    /// Takes over what a reader found to be gone.
+    pub(crate) fn learn_trimmed(&self, fault: &Fault) {
+        if let Fault::Trimmed { upto } = fault {
+            self.raise_trimmed(*upto);
         }
     }
 

@@ -4,7 +4,7 @@ mod due;
 mod follow;
 mod open;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use pasar_contracts::event::Service;
@@ -22,6 +22,7 @@ use crate::{
     lanes::Lanes,
     published::Published,
     readers::{ReadThreads, Readers},
+    snapshot::Needed,
     tx::Tx,
     watcher::Watcher,
 };
@@ -29,7 +30,7 @@ pub use crate::{migration::Migration, place::Place};
 
 /// A database with its lanes. Cheap to clone; the last clone closes it.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(pub(crate) Arc<Inner>);
 
 /// How a store is opened.
 pub struct StoreOptions {
@@ -41,6 +42,8 @@ pub struct StoreOptions {
     /// Lanes of a database that is made now, on an engine with several writers; later the database says.
     pub lanes: u32,
     pub executor: Executor,
+    /// What a new follower needs of this service's feed.
+    pub needed: Needed,
     /// Other processes may have the same database open.
     pub shared: bool,
     pub clock: Arc<dyn Clock>,
@@ -66,13 +69,16 @@ pub struct OpenError {
     source: Fault,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     service: Service,
     epoch: EpochId,
+    pub(crate) needed: Needed,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     lanes: Lanes,
-    published: Arc<Published>,
+    pub(crate) published: Arc<Published>,
+    /// Stores of this process that follow this one's feed.
+    pub(crate) followers: Mutex<Vec<Weak<Inner>>>,
     readers: Arc<Readers>,
     /// Only where reading is waiting for a network.
     read_threads: Option<ReadThreads>,
@@ -181,25 +187,38 @@ impl Store {
         self.0.epoch
     }
 
-    /// Committed events after a place, oldest first.
+    /// Committed events after a place, oldest first and without a gap. Fails with [`Fault::Trimmed`] where some of
+    /// them are not kept any more.
     pub fn events_after(&self, after: i64, limit: usize) -> Result<Vec<Arc<FeedEvent>>, Fault> {
         if after >= self.head() {
             return Ok(Vec::new());
         }
-        match self.0.published.recent.after(after, limit) {
-            Some(events) => Ok(events),
-            None => self.read_now(|tx| feed::after(tx, after, limit)),
+        let known = self.trimmed();
+        if after < known {
+            return Err(Fault::Trimmed { upto: known });
         }
+        if let Some(events) = self.0.published.recent.after(after, limit) {
+            return Ok(events);
+        }
+        // Another process may have trimmed further.
+        let read = self.read_now(|tx| {
+            let trimmed = feed::trimmed(tx)?;
+            if after < trimmed {
+                return Err(Fault::Trimmed { upto: trimmed });
+            }
+            feed::after(tx, after, limit)
+        });
+        read.inspect_err(|fault| self.0.published.learn_trimmed(fault))
     }
 
-    /// Committed events of one key after a version, oldest first.
+    /// Committed events of one key after a version that are kept, oldest first.
     pub fn events_of(
         &self,
         key: &str,
         after_version: i64,
         limit: usize,
     ) -> Result<Vec<Arc<FeedEvent>>, Fault> {
-        self.read_now(|tx| feed::of_key(tx, key, after_version, limit))
+        self.read_now(|tx| feed::of_key(tx, key, after_version, i64::MAX, limit))
     }
 
     /// Changes whenever another process committed something to this database. Never where it is not shared.

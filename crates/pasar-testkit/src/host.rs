@@ -69,6 +69,7 @@ impl TestHost {
             data: folder.path().to_owned(),
             shared,
             databases: folder.databases(),
+            feed_keep: None,
             public_url: PUBLIC_URL.to_owned(),
         };
         Self {

@@ -119,7 +119,7 @@ const fn code(kind: ProblemType) -> Code {
             403 => Code::PermissionDenied,
             404 => Code::NotFound,
             405 => Code::Unimplemented,
-            409 => Code::FailedPrecondition,
+            409 | 410 => Code::FailedPrecondition,
             429 => Code::ResourceExhausted,
             408 | 504 => Code::DeadlineExceeded,
             503 => Code::Unavailable,

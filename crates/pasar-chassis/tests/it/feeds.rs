@@ -1,8 +1,11 @@
 //! What every kind of feed must do, as a follower sees it: each test runs over all kinds. A new kind is one more
 //! member of `Kind` and what `Lab` does for it.
 
+mod database;
 mod lab;
 mod over_http;
+mod things;
+mod trimmed;
 
 use std::{
     sync::Arc,

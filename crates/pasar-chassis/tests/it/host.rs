@@ -56,6 +56,7 @@ impl Machine {
             data: folder.path().to_owned(),
             shared,
             databases: Databases::default(),
+            feed_keep: None,
             public_url: "http://pasar.test".to_owned(),
         };
         Self {

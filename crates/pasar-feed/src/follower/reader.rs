@@ -9,6 +9,7 @@ use pasar_store::{
     feed::FeedEvent,
     follower::{Batch, React, Taken},
     lineage::Lineage,
+    snapshot,
     store::Store,
 };
 use pasar_types::id::EpochId;
@@ -38,6 +39,15 @@ struct Place {
     epoch: EpochId,
     read: i64,
     stored: Vec<i64>,
+    /// The snapshot as of this place is read up to it, instead of the feed.
+    snapshot: i64,
+}
+
+/// What is taken next.
+struct Stretch {
+    events: Vec<Arc<FeedEvent>>,
+    upto: i64,
+    of_snapshot: bool,
 }
 
 /// Events read at once.
@@ -119,18 +129,33 @@ impl Reader {
         if head.epoch != lineage.epoch {
             return Err(Stopped::NewEpoch);
         }
-        let mut stored = Vec::new();
-        for lane in 0..self.store.lanes() {
-            let position = self
-                .store
-                .position(self.publisher, head.epoch, lane)
-                .await?;
-            if position.epoch != head.epoch {
-                self.adopt(&lineage).await?;
-            }
-            stored.push(position.sequence);
+        let trimmed = self.feed.trimmed().await?;
+        let begin_at = (trimmed > 0).then_some(head.sequence);
+        let begun = self
+            .store
+            .begin_following(self.publisher, head.epoch, begin_at)
+            .await?;
+        let mut positions = begun.positions.iter();
+        if positions.any(|position| position.epoch != head.epoch) {
+            self.adopt(&lineage).await?;
         }
+        let stored: Vec<i64> = begun.positions.iter().map(|at| at.sequence).collect();
         let read = stored.iter().copied().min().unwrap_or(0);
+        let reached = read.max(begun.snapshot);
+        if reached < trimmed {
+            return Err(Stopped::Trimmed {
+                follower: self.store.service(),
+                publisher: self.publisher,
+                reached,
+                trimmed,
+            });
+        }
+        if read < begun.snapshot {
+            tracing::info!(
+                follower = %self.store.service(), publisher = %self.publisher, at = begun.snapshot, read,
+                "following begins with a snapshot"
+            );
+        }
         self.progress.send_modify(|progress| {
             progress.taken = read;
             progress.head_at_boot.get_or_insert(head.sequence);
@@ -141,6 +166,7 @@ impl Reader {
             epoch: head.epoch,
             read,
             stored,
+            snapshot: begun.snapshot,
         })
     }
 
@@ -164,11 +190,7 @@ impl Reader {
         let mut retry_parked = tokio::time::interval(RETRY_PARKED);
         let mut idle_stored = tokio::time::Instant::now();
         loop {
-            let events = self.feed.after(place.read, STRETCH).await?;
-            if self.feed.epoch().is_some_and(|epoch| epoch != place.epoch) {
-                return Err(Stopped::NewEpoch);
-            }
-            let Some(last) = events.last() else {
+            let Some(stretch) = self.next(place).await? else {
                 tokio::select! {
                     () = self.feed.grown(place.read) => self.gather().await,
                     () = tokio::time::sleep(IDLE_STORE), if place.is_behind() => {
@@ -179,18 +201,43 @@ impl Reader {
                 }
                 continue;
             };
-            // Also while events come without a pause.
-            let store_idle = idle_stored.elapsed() >= IDLE_STORE;
-            self.hand_out(place, &events, last.sequence, store_idle)
+            // Also while events come without a pause. In a snapshot all lanes go together.
+            let store_idle = stretch.of_snapshot || idle_stored.elapsed() >= IDLE_STORE;
+            self.hand_out(place, &stretch.events, stretch.upto, store_idle)
                 .await?;
             if store_idle {
                 idle_stored = tokio::time::Instant::now();
             }
             // Whoever is behind reads on.
-            if events.len() < STRETCH {
+            if !stretch.of_snapshot && stretch.events.len() < STRETCH {
                 self.gather().await;
             }
         }
+    }
+
+    /// What comes after the place, of the snapshot or of the feed; nothing if there is nothing yet.
+    async fn next(&self, place: &Place) -> Result<Option<Stretch>, Stopped> {
+        let of_snapshot = place.read < place.snapshot;
+        let stretch = if of_snapshot {
+            let part = self.feed.snapshot(place.snapshot, place.read, STRETCH);
+            let snapshot::Stretch { events, upto } = part.await?;
+            Some(Stretch {
+                events,
+                upto,
+                of_snapshot,
+            })
+        } else {
+            let events = self.feed.after(place.read, STRETCH).await?;
+            events.last().map(|last| last.sequence).map(|upto| Stretch {
+                events,
+                upto,
+                of_snapshot,
+            })
+        };
+        if self.feed.epoch().is_some_and(|epoch| epoch != place.epoch) {
+            return Err(Stopped::NewEpoch);
+        }
+        Ok(stretch)
     }
 
     async fn gather(&self) {

@@ -18,6 +18,17 @@ pub(super) enum Stopped {
         follower: Service,
         publisher: Service,
     },
+    /// What is missing was told while nobody followed. A snapshot has what still counts of it, but not what ended.
+    #[error(
+        "feed-trimmed: {publisher} keeps its feed from {trimmed} on, and {follower} has followed it up to {reached}: \
+         it was away for too long; stop {follower} and run `pasar reconcile {follower} {publisher}`"
+    )]
+    Trimmed {
+        follower: Service,
+        publisher: Service,
+        reached: i64,
+        trimmed: i64,
+    },
     #[error("the feed began a new epoch while it was read")]
     NewEpoch,
     #[error("another reader moved the position")]
@@ -27,26 +38,34 @@ pub(super) enum Stopped {
 impl Stopped {
     /// A publisher that does not answer is told of by whoever listens to it; it is no reason not to be ready.
     pub(super) fn tell(&self, follower: Service, publisher: Service, alarm: &Alarm) {
-        let diverged = matches!(self, Self::Diverged { .. });
-        metrics::gauge!(
-            "pasar_follower_diverged",
-            "follower" => follower.as_str(), "publisher" => publisher.as_str()
-        )
-        .set(if diverged { 1.0 } else { 0.0 });
-        if diverged {
+        let (diverged, trimmed) = match self {
+            Self::Diverged { .. } => (1.0, 0.0),
+            Self::Trimmed { .. } => (0.0, 1.0),
+            _ => (0.0, 0.0),
+        };
+        for (gauge, value) in [
+            ("pasar_follower_diverged", diverged),
+            ("pasar_follower_trimmed", trimmed),
+        ] {
+            metrics::gauge!(gauge, "follower" => follower.as_str(), "publisher" => publisher.as_str())
+                .set(value);
+        }
+        if diverged + trimmed > 0.0 {
             alarm.raise(self.to_string());
         }
         match self {
-            Self::Fault(Fault::Unreachable(_)) | Self::NewEpoch => {
+            Self::Fault(Fault::Unreachable(_) | Fault::Trimmed { .. }) | Self::NewEpoch => {
                 tracing::debug!(
                     %follower, %publisher, error = self as &dyn std::error::Error,
                     "follower waits"
                 );
             }
-            Self::Fault(_) | Self::Diverged { .. } | Self::Fenced => tracing::error!(
-                %follower, %publisher, error = self as &dyn std::error::Error,
-                "follower stopped, it tries again"
-            ),
+            Self::Fault(_) | Self::Diverged { .. } | Self::Trimmed { .. } | Self::Fenced => {
+                tracing::error!(
+                    %follower, %publisher, error = self as &dyn std::error::Error,
+                    "follower stopped, it tries again"
+                );
+            }
         }
     }
 }

@@ -10,11 +10,18 @@ use std::{
 
 use http::{HeaderName, HeaderValue, header::ACCEPT};
 use pasar_contracts::{
-    api::feeds::{FEEDS, FeedPage},
+    api::feeds::{FEEDS, FeedPage, SNAPSHOT, SnapshotPage, SnapshotQuery},
     event::Service,
 };
 use pasar_store::fault::Fault;
 use reqwest::{Client, Response, redirect};
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// What is read of a refusal because the feed is trimmed.
+#[derive(Deserialize)]
+struct Gone {
+    trimmed: i64,
+}
 
 /// Says who asks: a header for a GET of a path with its query.
 pub type Introduce = Arc<dyn Fn(&str) -> (HeaderName, HeaderValue) + Send + Sync>;
@@ -40,6 +47,8 @@ enum Unanswered {
     Transport(#[from] reqwest::Error),
     #[error("it answers {0}: {1}")]
     Status(u16, &'static str),
+    #[error("its feed is trimmed")]
+    Trimmed(i64),
     #[error("it answers something else than a feed")]
     Unreadable(#[from] serde_json::Error),
 }
@@ -78,14 +87,36 @@ impl Publisher {
         self.service
     }
 
-    /// A page from the instance that answered last, or else from the next that does.
     pub(super) async fn page(&self, after: i64, limit: u32) -> Result<FeedPage, Fault> {
-        let path = format!("{FEEDS}{}?after={after}&limit={limit}", self.service);
+        self.ask(&format!(
+            "{FEEDS}{}?after={after}&limit={limit}",
+            self.service
+        ))
+        .await
+    }
+
+    pub(super) async fn snapshot(&self, query: &SnapshotQuery) -> Result<SnapshotPage, Fault> {
+        let named = [
+            ("at", query.at),
+            ("after", query.after),
+            ("limit", query.limit.map(i64::from)),
+        ];
+        let given = named
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")));
+        let query = given.collect::<Vec<_>>().join("&");
+        self.ask(&format!("{FEEDS}{}{SNAPSHOT}?{query}", self.service))
+            .await
+    }
+
+    /// An answer from the instance that answered last, or else from the next that does.
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
         let mut last = None;
         for _ in 0..self.urls.len() {
             let asked = self.asked();
-            match self.ask_page(asked, &path).await {
-                Ok(page) => return Ok(page),
+            match self.ask_one(asked, path).await {
+                Ok(answer) => return Ok(answer),
+                Err(Unanswered::Trimmed(upto)) => return Err(Fault::Trimmed { upto }),
                 Err(unanswered) => {
                     last = Some(unanswered);
                     self.turn_from(asked);
@@ -100,7 +131,11 @@ impl Publisher {
         )))
     }
 
-    async fn ask_page(&self, asked: Asked, path: &str) -> Result<FeedPage, Unanswered> {
+    async fn ask_one<T: DeserializeOwned>(
+        &self,
+        asked: Asked,
+        path: &str,
+    ) -> Result<T, Unanswered> {
         let answer = self
             .get(asked, path, "application/json", Some(PAGE_TIMEOUT))
             .await?;
@@ -109,13 +144,14 @@ impl Publisher {
     }
 
     /// A stream of what comes after a place.
-    pub(super) async fn stream(&self, asked: Asked, after: i64) -> Result<Response, String> {
+    pub(super) async fn stream(&self, asked: Asked, after: i64) -> Result<Response, Fault> {
         let path = format!("{FEEDS}{}?after={after}", self.service);
         let asking = self.get(asked, &path, "text/event-stream", None);
         match tokio::time::timeout(PAGE_TIMEOUT, asking).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(unanswered)) => Err(chain(&unanswered)),
-            Err(_) => Err("it does not answer in time".to_owned()),
+            Ok(Err(Unanswered::Trimmed(upto))) => Err(Fault::Trimmed { upto }),
+            Ok(Err(unanswered)) => Err(Fault::Unreachable(chain(&unanswered))),
+            Err(_) => Err(Fault::Unreachable("an answer in time".to_owned())),
         }
     }
 
@@ -138,6 +174,10 @@ impl Publisher {
         let response = request.send().await?;
         match response.status().as_u16() {
             200 => Ok(response),
+            410 => {
+                let gone: Gone = serde_json::from_slice(&response.bytes().await?)?;
+                Err(Unanswered::Trimmed(gone.trimmed))
+            }
             401 => Err(Unanswered::Status(
                 401,
                 "it does not accept who asks; all processes need the same keyring (PASAR_KEYRING, or one data \
@@ -202,6 +242,7 @@ mod tests {
                 forked_at: None,
                 earlier: Vec::new(),
                 sequence: 0,
+                trimmed: 0,
                 time: Timestamp::default(),
             },
             events: Vec::new(),

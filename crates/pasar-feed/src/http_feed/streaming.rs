@@ -8,6 +8,8 @@ use pasar_contracts::{
     envelope::Envelope,
 };
 
+use pasar_store::fault::Fault;
+
 use super::{HttpFeed, publisher::Asked};
 use crate::{envelope, follow::Follow as _, sse_frames::Frames};
 
@@ -63,7 +65,16 @@ async fn hear(feed: &HttpFeed, asked: Asked) -> Result<std::convert::Infallible,
         let known = feed.0.known.borrow();
         (known.epoch, known.head)
     };
-    let response = feed.0.publisher.stream(asked, head).await?;
+    let response = match feed.0.publisher.stream(asked, head).await {
+        Ok(response) => response,
+        Err(fault) => {
+            if matches!(fault, Fault::Trimmed { .. }) {
+                // It was not heard for so long. Whoever reads on now learns what is missing.
+                feed.head().await.map_err(|fault| fault.to_string())?;
+            }
+            return Err(fault.to_string());
+        }
+    };
     let mut bytes = response.bytes_stream();
     let mut frames = Frames::default();
     loop {

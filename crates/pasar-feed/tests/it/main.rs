@@ -161,9 +161,10 @@ async fn a_position_past_unwanted_events_is_stored_after_a_while() {
     let epoch = orders.epoch();
     soon(async {
         while inventory
-            .position(Service::Orders, epoch, 0)
+            .begin_following(Service::Orders, epoch, None)
             .await
             .unwrap()
+            .positions[0]
             .sequence
             < 1
         {

@@ -98,8 +98,9 @@ impl Hearing {
                 continue;
             };
             match feed.after(position, BATCH).await {
-                // After a restore of users nothing that was verified before is known to hold.
-                _ if feed.epoch() != epoch => {
+                // After a restore of users, and where some of what ended was not heard, nothing that was verified
+                // before is known to hold.
+                answer if feed.epoch() != epoch || matches!(answer, Err(Fault::Trimmed { .. })) => {
                     self.0.placed.store(false, SeqCst);
                     place = None;
                 }

@@ -8,18 +8,43 @@ use pasar_types::id::EpochId;
 use super::Store;
 use crate::{
     fault::Fault,
-    follower::{self, Batch, Position, React, Taken},
+    follower::{self, Batch, Begun, React, Taken},
     lane::{Answer, Class},
 };
 
 impl Store {
-    /// How far a lane has followed a publisher; begins at the start of its feed.
-    pub fn position(&self, publisher: Service, epoch: EpochId, lane: u32) -> Answer<Position> {
-        let cause = self.own_cause();
-        self.submit(lane, Class::Internal, cause, 1, move |context| {
-            follower::start(context, publisher, lane, Position { epoch, sequence: 0 })?;
-            follower::position(context, publisher, lane)?
-                .ok_or_else(|| Fault::Bug("a position vanished".to_owned()))
+    /// How far each lane has followed a publisher. Whoever has not begun does: with the snapshot as of a place, or at
+    /// the start of the feed.
+    pub fn begin_following(
+        &self,
+        publisher: Service,
+        epoch: EpochId,
+        snapshot: Option<i64>,
+    ) -> Answer<Begun> {
+        let (cause, lanes) = (self.own_cause(), self.lanes());
+        self.submit(0, Class::Internal, cause, 1, move |context| {
+            follower::begin(context, publisher, lanes, epoch, snapshot)?;
+            let mut positions = Vec::new();
+            for lane in 0..lanes {
+                let position = follower::position(context, publisher, lane)?;
+                positions
+                    .push(position.ok_or_else(|| Fault::Bug("a position vanished".to_owned()))?);
+            }
+            Ok(Begun {
+                positions,
+                snapshot: follower::snapshot(context, publisher)?,
+            })
+        })
+    }
+
+    /// Forgets how far a publisher was followed: the next start begins anew, and what was taken comes again.
+    pub fn begin_anew(&self, publisher: Service) -> Answer<()> {
+        self.submit(0, Class::Internal, self.own_cause(), 1, move |context| {
+            context.execute(
+                "DELETE FROM follower_position WHERE publisher = ?1",
+                &[&publisher],
+            )?;
+            Ok(())
         })
     }
 

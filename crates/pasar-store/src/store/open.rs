@@ -19,6 +19,7 @@ use crate::{
     migration,
     published::Published,
     readers::{ReadThreads, Readers},
+    snapshot,
     tx::Tx,
     watcher::Watcher,
 };
@@ -68,6 +69,7 @@ impl StoreOptions {
             migrate: true,
             lanes: lanes_of_new(service),
             executor: Executor::Threads,
+            needed: snapshot::every,
             clock,
             ids,
         }
@@ -89,6 +91,7 @@ impl Store {
             migrate,
             lanes,
             executor,
+            needed,
             shared,
             clock,
             ids,
@@ -105,8 +108,9 @@ impl Store {
             Place::Postgres(_) => lanes.clamp(1, MOST_LANES),
         };
         let (epoch, lanes) = begin_epoch(&connection, service, lanes, &*clock, &*ids)?;
-        let ends = feed::ends(&Tx::new(&connection, service))?;
-        let published = Arc::new(Published::new(ends.head, shared));
+        let tx = Tx::new(&connection, service);
+        let (ends, trimmed) = (feed::ends(&tx)?, feed::trimmed(&tx)?);
+        let published = Arc::new(Published::new(ends.head, trimmed, shared));
         let readers = Arc::new(Readers::new(place.clone()));
         let checkpointer = match (executor, place.file()) {
             (Executor::Threads, Some(path)) => Checkpointer::spawn(service, path)?,
@@ -148,10 +152,12 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             service,
             epoch,
+            needed,
             clock,
             ids,
             lanes,
             published,
+            followers: Mutex::default(),
             readers,
             read_threads,
             watcher: Mutex::new(watcher),

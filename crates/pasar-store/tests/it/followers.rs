@@ -51,9 +51,9 @@ fn event(sequence: i64, key: &str) -> Arc<FeedEvent> {
 const EPOCH: EpochId = EpochId::from_bytes([5; 16]);
 
 fn begin(bench: &Bench) {
-    let answer = bench.store.position(Service::Payments, EPOCH, 0);
+    let answer = bench.store.begin_following(Service::Payments, EPOCH, None);
     bench.store.run_group(1);
-    assert_eq!(answer.wait().unwrap().sequence, 0);
+    assert_eq!(answer.wait().unwrap().positions[0].sequence, 0);
 }
 
 fn react(bench: &Bench, reactions: &Arc<impl React + 'static>, from: i64, keys: &[&str]) -> Taken {

@@ -17,4 +17,5 @@ mod races;
 mod server;
 mod server_losses;
 mod timers_effects;
+mod trimming;
 mod wires;

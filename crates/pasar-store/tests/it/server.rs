@@ -258,7 +258,7 @@ fn instances_that_start_at_once_migrate_once() {
             row.get::<i64>(0)
         })
     });
-    assert_eq!(steps.unwrap(), 4, "three of the store and one of its own");
+    assert_eq!(steps.unwrap(), 5, "four of the store and one of its own");
     assert_eq!(
         Store::migrate(&options(&fresh, Executor::Inline, &clock, 7)).unwrap(),
         0

@@ -27,6 +27,8 @@ use pasar_types::id::{EpochId, FlowId};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
+use super::database::Database;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Local,
@@ -43,6 +45,8 @@ pub(super) struct Lab {
     pub(super) host: Host,
     pub(super) address: SocketAddr,
     store: Option<Store>,
+    /// Where another database than a file in the folder serves.
+    database: Option<Database>,
     _folder: tempfile::TempDir,
 }
 
@@ -95,6 +99,11 @@ pub(super) fn seen(store: &Store) -> Vec<i64> {
 
 impl Lab {
     pub(super) async fn new(kind: Kind) -> Self {
+        Self::on(kind, None).await
+    }
+
+    /// With a database on the engine under test, of which a new follower needs what is said there.
+    pub(super) async fn on(kind: Kind, database: Option<Database>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keyring = Keyring::ephemeral(&SystemIds::default());
         let mut lab = Self {
@@ -102,14 +111,18 @@ impl Lab {
             host: Host::system(folder.path(), keyring, "http://pasar.test"),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             store: None,
+            database,
             _folder: folder,
         };
         lab.start().await;
         lab
     }
 
-    async fn start(&mut self) {
-        let store = open(&self.host.data, Service::Orders);
+    pub(super) async fn start(&mut self) {
+        let store = match &self.database {
+            Some(database) => database.open(),
+            None => open(&self.host.data, Service::Orders),
+        };
         self.store = Some(store.clone());
         self.host.tasks = Tasks::new();
         self.host.health = Health::new(self.host.tasks.clone());
@@ -121,7 +134,7 @@ impl Lab {
         }
     }
 
-    async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         let left = self.host.tasks.drain(Duration::from_secs(20)).await;
         assert!(left.is_empty(), "{left:?}");
         self.store.take().unwrap().close();
@@ -179,7 +192,13 @@ impl Lab {
         )
     }
 
-    fn introduce(&self) -> Introduce {
+    /// The publisher's database while it does not run.
+    pub(super) fn open_alone(&self) -> Store {
+        let database = self.database.as_ref().expect("it has one of its own");
+        database.open()
+    }
+
+    pub(super) fn introduce(&self) -> Introduce {
         let passports = Passports::of(&self.host);
         let host = self.host.clone();
         Arc::new(move |path| {
