@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod config;
 pub mod location;
+pub mod needed;
 pub mod product;
 pub mod queries;
 pub mod reactions;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use pasar_chassis::{
     duty::Duty,
     effects,
+    feed::trimming,
     host::Host,
     service::{self, BootError, Running},
     timers as due,
@@ -52,7 +54,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 
 /// Opens the service's database.
 pub fn open(host: &Host) -> Result<Store, OpenError> {
-    host.open_store(Service::Inventory, MIGRATIONS)
+    host.open_feeding(Service::Inventory, MIGRATIONS, needed::needed)
 }
 
 /// Starts the service: it follows orders, keeps its timers, and answers on its routes.
@@ -74,6 +76,7 @@ pub async fn start(
         })
         .await?;
     let duty = Duty::start(host, &store);
+    trimming::spawn(host, &duty, &store);
     let reactions = Arc::new(OrderReactions { reservation_margin });
     let follower = duty.follow(Service::Orders, Arc::clone(&orders), reactions);
     // Nothing to wait for at boot: what a late expiry has to wait for, its effect does.

@@ -4,6 +4,7 @@ pub mod business_day;
 pub mod commands;
 pub mod config;
 pub mod fact;
+pub mod needed;
 pub mod order;
 pub mod pricing;
 pub mod process;
@@ -27,6 +28,7 @@ use std::sync::{Arc, OnceLock};
 
 use pasar_chassis::{
     duty::Duty,
+    feed::trimming,
     host::Host,
     service::{self, BootError, Running},
     timers as due,
@@ -51,7 +53,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 
 /// Opens the service's database.
 pub fn open(host: &Host) -> Result<Store, OpenError> {
-    host.open_store(Service::Orders, MIGRATIONS)
+    host.open_feeding(Service::Orders, MIGRATIONS, needed::needed)
 }
 
 /// Starts the service: it follows inventory and payments, keeps its deadlines, and answers on its routes.
@@ -72,6 +74,7 @@ pub async fn start(
     let payments = service::feed(feeds, Service::Orders, Service::Payments)?;
     let pay_within = config.pay_within();
     let duty = Duty::start(host, &store);
+    trimming::spawn(host, &duty, &store);
     let catalogue = duty.follow(
         Service::Inventory,
         Arc::clone(&inventory),

@@ -5,6 +5,7 @@ pub mod config;
 pub mod effects;
 pub mod ledger;
 pub mod methods;
+pub mod needed;
 pub mod payment;
 pub mod provider;
 pub mod providers;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use pasar_chassis::{
     duty::Duty,
     effects as effect_runner,
+    feed::trimming,
     host::Host,
     service::{self, BootError, Running},
     timers as timer_runner,
@@ -45,7 +47,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 
 /// Opens the service's database.
 pub fn open(host: &Host) -> Result<Store, OpenError> {
-    host.open_store(Service::Payments, MIGRATIONS)
+    host.open_feeding(Service::Payments, MIGRATIONS, needed::needed)
 }
 
 /// Starts the service with the payment methods that its configuration names.
@@ -79,6 +81,7 @@ pub fn start_with(
 ) -> Result<Running, BootError> {
     let orders = service::feed(feeds, Service::Payments, Service::Orders)?;
     let duty = Duty::start(host, &store);
+    trimming::spawn(host, &duty, &store);
     let reactions = Arc::new(OrderReactions::new(methods.clone()));
     duty.follow(Service::Orders, orders, reactions);
     let worker = Arc::new(Worker::new(store.clone(), methods.clone(), config));

@@ -11,6 +11,7 @@ pub mod format;
 pub mod log;
 pub mod matcher;
 pub mod message;
+pub mod needed;
 pub mod queries;
 pub mod reactions;
 pub mod retention;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use pasar_chassis::{
     duty::Duty,
+    feed::trimming,
     host::Host,
     service::{BootError, Running},
 };
@@ -62,7 +64,7 @@ pub const MIGRATIONS: &[Migration] = &[
 
 /// Opens the service's database.
 pub fn open(host: &Host) -> Result<Store, OpenError> {
-    host.open_store(Service::Relay, MIGRATIONS)
+    host.open_feeding(Service::Relay, MIGRATIONS, needed::needed)
 }
 
 /// Starts the service: it follows every feed there is, its own too, and answers on its routes.
@@ -77,6 +79,7 @@ pub async fn start(
     let log = Log::open(store.clone())?;
     log.hear_others(&host.tasks);
     let duty = Duty::start(host, &store);
+    trimming::spawn(host, &duty, &store);
     for (publisher, feed) in feeds {
         let copying = Arc::new(Copying::new(*publisher));
         duty.follow(*publisher, Arc::clone(feed), copying);

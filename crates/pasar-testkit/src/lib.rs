@@ -13,6 +13,7 @@ pub mod grpc;
 pub mod host;
 pub mod identities;
 pub mod names;
+pub mod needed;
 pub mod open_files;
 pub mod probe;
 pub mod process;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+pub mod needed;
 pub mod operator;
 
 mod access_token;
@@ -46,7 +47,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 
 /// Opens the service's database.
 pub fn open(host: &Host) -> Result<Store, OpenError> {
-    host.open_store(Service::Users, MIGRATIONS)
+    host.open_feeding(Service::Users, MIGRATIONS, needed::needed)
 }
 
 /// Starts the service. It follows nobody.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pasar_chassis::{duty::Duty, host::Host, problem::Chain, timers};
+use pasar_chassis::{duty::Duty, feed::trimming, host::Host, problem::Chain, timers};
 use pasar_contracts::event::Service;
 use pasar_store::{
     cause::{Actor, Cause},
@@ -74,6 +74,7 @@ pub(crate) fn spawn(host: &Host, store: &Store, keys: SigningKeys, config: &Conf
         other => Err(Fault::Corrupt(format!("no timer is called {other}"))),
     };
     let duty = Duty::start(host, store);
+    trimming::spawn(host, &duty, store);
     timers::spawn(
         host,
         &duty,

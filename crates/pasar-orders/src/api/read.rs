@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use pasar_chassis::{
     etag,
     extract::{IfNoneMatch, LastEventId, Path, Prefer},
-    openapi::{CommonProblems, NotFoundProblem},
+    openapi::{CommonProblems, NoLongerKeptProblem, NotFoundProblem},
     problem::Problem,
 };
 use pasar_contracts::api::orders::{Order, OrderChange};
@@ -72,7 +72,7 @@ async fn get_order(
     ),
     responses(
         (status = 200, description = "The changes.", body = OrderChange, content_type = "text/event-stream"),
-        CommonProblems, NotFoundProblem,
+        CommonProblems, NotFoundProblem, NoLongerKeptProblem,
     ),
 )]
 async fn get_order_events(

@@ -8,7 +8,7 @@ use pasar_chassis::{
     problem::{Chain, Problem},
     sse,
 };
-use pasar_contracts::api::orders::OrderChange;
+use pasar_contracts::{api::orders::OrderChange, problem::ProblemType};
 use pasar_feed::tail::Watch;
 use pasar_store::{fault::Fault, feed::FeedEvent};
 use pasar_types::{id::OrderId, time::Timestamp};
@@ -47,10 +47,17 @@ pub(super) fn changes(
         key,
         after,
         changes: Changes::new(),
+        first: None,
         waiting: VecDeque::new(),
         ends_at: None,
     };
     follow.replay()?;
+    // Each begins with that it was placed.
+    if follow.first != Some(1) {
+        return Err(Problem::new(ProblemType::NoLongerKept).detail(
+            "the order has ended long ago and its changes are not kept; read the order itself",
+        ));
+    }
     Ok(stream::unfold(follow, async |mut follow| {
         let change = follow.next().await?;
         Some((change, follow))
@@ -70,6 +77,8 @@ struct Following {
     /// What the client saw before.
     after: i64,
     changes: Changes,
+    /// The first version that the feed has of the order.
+    first: Option<i64>,
     waiting: VecDeque<Named>,
     /// Set once the order has come to its end.
     ends_at: Option<Timestamp>,
@@ -114,6 +123,7 @@ impl Following {
     }
 
     fn take(&mut self, event: &FeedEvent) -> Result<(), Fault> {
+        self.first.get_or_insert(event.keyversion);
         let Some(change) = self.changes.take(event)? else {
             return Ok(());
         };

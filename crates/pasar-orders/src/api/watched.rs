@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use pasar_chassis::{
     etag,
     extract::{IfNoneMatch, Json, LastEventId, Path, Prefer},
-    openapi::{CommonProblems, NotFoundProblem},
+    openapi::{CommonProblems, NoLongerKeptProblem, NotFoundProblem},
     problem::Problem,
 };
 use pasar_contracts::api::orders::{OrderChange, WatchedOrder};
@@ -71,7 +71,7 @@ async fn get_watched(
     ),
     responses(
         (status = 200, description = "The changes.", body = OrderChange, content_type = "text/event-stream"),
-        CommonProblems, NotFoundProblem,
+        CommonProblems, NotFoundProblem, NoLongerKeptProblem,
     ),
 )]
 async fn get_watched_events(
