@@ -40,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseConfig,
     drain_notice_ms: u64,
     pub(crate) log: LogConfig,
+    pub(crate) feeds: FeedsConfig,
     /// Where services are that run in processes of their own.
     pub(crate) services: BTreeMap<String, Place>,
     pub(crate) gateway: pasar_gateway::config::Config,
@@ -57,6 +58,20 @@ pub(crate) struct DatabaseConfig {
     /// Empty for files. It holds a password.
     url: String,
     migrate: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FeedsConfig {
+    /// 0: all of them.
+    keep_s: u64,
+}
+
+impl FeedsConfig {
+    /// How long feeds are kept at least; the whole feeds if there is none.
+    pub(crate) fn keep(&self) -> Option<Duration> {
+        (self.keep_s > 0).then(|| Duration::from_secs(self.keep_s))
+    }
 }
 
 impl DatabaseConfig {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use pasar_contracts::event::Service;
-use pasar_store::{fault::Fault, follower, inspect::Inspector, lineage::Lineage};
+use pasar_store::{fault::Fault, feed::trimmed, follower, inspect::Inspector, lineage::Lineage};
 
 use super::{
     databases::Databases,
@@ -86,7 +86,10 @@ fn late_followers(databases: &Databases, heads: &Heads) -> Result<Vec<(String, S
 
 fn check_feed(database: &Inspector, report: &mut Report) -> Result<(), Fault> {
     let service = database.service();
-    let (head, last) = database.read(|tx| Ok((feed::head(tx)?, feed::last_sequence(tx)?)))?;
+    let (head, last) = database.read(|tx| {
+        let last = feed::last_sequence(tx)?;
+        Ok((feed::head(tx)?, last.max(trimmed(tx)?)))
+    })?;
     if head != last {
         report.wrong(
             Rule::Feed,
@@ -96,11 +99,15 @@ fn check_feed(database: &Inspector, report: &mut Report) -> Result<(), Fault> {
     }
     let mut after = 0;
     loop {
-        let (page, breaks) = database.read(|tx| {
-            let page = feed::sequences(tx, after, head, PAGE)?;
-            let upto = page.last().copied().unwrap_or(after);
-            Ok((page, feed::version_breaks(tx, after, upto)?))
+        let (begin, page, breaks) = database.read(|tx| {
+            // Up to there it need not be whole. It may have been trimmed since the page before.
+            let trimmed = trimmed(tx)?;
+            let begin = trimmed.max(after);
+            let page = feed::sequences(tx, begin, head, PAGE)?;
+            let upto = page.last().copied().unwrap_or(begin);
+            Ok((begin, page, feed::version_breaks(tx, begin, upto, trimmed)?))
         })?;
+        after = begin;
         report.looked_at(Rule::Feed, page.len());
         report.looked_at(Rule::KeyVersions, page.len());
         for &sequence in &page {
@@ -153,16 +160,22 @@ fn check_positions(
             report.wrong(Rule::Positions, row, "no such service publishes a feed");
             continue;
         };
-        let (head, lineage) = database.read(|tx| Ok((feed::head(tx)?, Lineage::read(tx)?)))?;
-        let Position {
-            epoch, sequence, ..
-        } = position;
+        let (head, lineage, trimmed) =
+            database.read(|tx| Ok((feed::head(tx)?, Lineage::read(tx)?, trimmed(tx)?)))?;
+        let Position { epoch, .. } = position;
+        let sequence = position.sequence.max(position.snapshot);
         // Before a fork it goes over by itself, once it runs.
         if !lineage.holds(follower::Position { epoch, sequence }) {
             let what = format!(
                 "it is at {sequence} of epoch {epoch}, which the feed in {} does not hold; `pasar reconcile {service} \
                  {publisher}` puts it back",
                 lineage.epoch
+            );
+            report.wrong(Rule::Positions, row, what);
+        } else if sequence < trimmed {
+            let what = format!(
+                "it is at {sequence}, and the feed is kept after {trimmed}; `pasar reconcile {service} {publisher}` \
+                 begins anew"
             );
             report.wrong(Rule::Positions, row, what);
         } else if sequence > head {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pasar_contracts::event::Service;
-use pasar_store::{fault::Fault, follower, inspect::Inspector, lineage::Lineage};
+use pasar_store::{fault::Fault, feed::trimmed, follower, inspect::Inspector, lineage::Lineage};
 use pasar_types::id::{EpochId, SubscriptionId};
 
 use super::{
@@ -68,7 +68,8 @@ fn check_log(
             report_gap(expected, message.position, report);
             after = message.position;
         }
-        copies.take(databases, database, &page, ends, report)?;
+        let begun = begun_with(&positions);
+        copies.take(databases, database, &page, (ends, &begun), report)?;
         if page.is_empty() {
             // What retention took in the meantime is not missing.
             report_gap((after + 1).max(ends.first), ends.head + 1, report);
@@ -104,7 +105,7 @@ impl Copies {
         databases: &Databases,
         relay: &Inspector,
         page: &[Logged],
-        ends: Ends,
+        (ends, begun): (Ends, &BTreeMap<Service, i64>),
         report: &mut Report,
     ) -> Result<(), Fault> {
         let mut of_service: BTreeMap<Service, Vec<(&Logged, &Copied)>> = BTreeMap::new();
@@ -127,7 +128,20 @@ impl Copies {
         for (service, copied) in of_service {
             report.looked_at(Rule::Copied, copied.len());
             let lineage = lineage(databases, service)?;
-            self.follow(relay, service, lineage.as_ref(), &copied, ends, report)?;
+            // Up to a snapshot's place its own events are there, in their order, and others are not.
+            let of_feed: Vec<_> = copied
+                .iter()
+                .copied()
+                .filter(|(_, event)| event.sequence > begun.get(&service).copied().unwrap_or(0))
+                .collect();
+            self.follow(
+                relay,
+                service,
+                lineage.as_ref(),
+                &of_feed,
+                (ends, begun),
+                report,
+            )?;
             if let Some(publisher) = databases.of(service) {
                 compare(publisher, &copied, report)?;
             }
@@ -143,7 +157,7 @@ impl Copies {
         service: Service,
         lineage: Option<&Lineage>,
         copied: &[(&Logged, &Copied)],
-        ends: Ends,
+        (ends, begun): (Ends, &BTreeMap<Service, i64>),
         report: &mut Report,
     ) -> Result<(), Fault> {
         // What retention left behind has gaps before it.
@@ -155,7 +169,7 @@ impl Copies {
             let begins = if ends.first > 1 {
                 event.sequence - 1
             } else {
-                0
+                begun.get(&service).copied().unwrap_or(0)
             };
             let epoch = event.epoch;
             let seen = self.0.entry(service).or_insert(follower::Position {
@@ -198,6 +212,11 @@ impl Copies {
             None if ends.first > 1 => return Ok(()),
             None => 0,
         };
+        // It may be reading a snapshot, whose places nobody counts.
+        if followed < position.snapshot {
+            return Ok(());
+        }
+        let seen = seen.max(position.snapshot);
         let is_ahead = !missing(relay, publisher, seen + 1..followed + 1)?.is_empty();
         if is_ahead || followed < seen {
             report.wrong(
@@ -208,6 +227,12 @@ impl Copies {
         }
         Ok(())
     }
+}
+
+/// The places of the snapshots that feeds were begun with.
+fn begun_with(positions: &[Position]) -> BTreeMap<Service, i64> {
+    let begun = positions.iter();
+    begun.map(|at| (at.publisher, at.snapshot)).collect()
 }
 
 fn lineage(databases: &Databases, publisher: Service) -> Result<Option<Lineage>, Fault> {
@@ -257,9 +282,10 @@ fn compare(
     let (Some(from), Some(upto)) = (sequences.clone().min(), sequences.max()) else {
         return Ok(());
     };
-    let (epoch, fed) = publisher.read(|tx| {
+    let (epoch, trimmed, fed) = publisher.read(|tx| {
         Ok((
             feed::epoch(tx)?,
+            trimmed(tx)?,
             // A page of the log holds no more; what is beyond is broken and found without it.
             relay::feed_events(tx, from, upto.min(from + 2 * PAGE))?,
         ))
@@ -270,6 +296,9 @@ fn compare(
         .collect();
     for (message, event) in copied.iter().filter(|(_, event)| event.epoch == epoch) {
         let Some(fed) = fed.get(&event.sequence) else {
+            if event.sequence <= trimmed {
+                continue;
+            }
             let what = format!("{} {} is in no feed", message.topic, event.sequence);
             report.wrong(Rule::Copied, row(message), what);
             continue;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pasar_contracts::events::inventory::{
     ReleaseKind, StockAdjusted, StockReceived, StockReleased, StockReturned, StockSold,
 };
-use pasar_store::{fault::Fault, tx::Tx};
+use pasar_store::{fault::Fault, feed::trimmed as feed_trimmed, tx::Tx};
 use pasar_types::{id::LocationId, sku::Sku};
 use serde::de::DeserializeOwned;
 
@@ -22,8 +22,20 @@ use super::{
 
 const PAGE: i64 = 2_000;
 
+/// Where a product is.
+type Shelf = (LocationId, Sku);
+
 /// Units by place and product.
-type Units = BTreeMap<(LocationId, Sku), i64>;
+type Units = BTreeMap<Shelf, i64>;
+
+struct Told {
+    units: Units,
+    /// The place after which the feed was read.
+    trimmed: i64,
+}
+
+/// While it is trimmed at the same time.
+const TRIES: usize = 5;
 
 pub(super) fn check(shop: &Shop, report: &mut Report) -> Result<(), Fault> {
     // One snapshot: all of the stock, and how far the feed had told of it. What lies below both
@@ -34,10 +46,12 @@ pub(super) fn check(shop: &Shop, report: &mut Report) -> Result<(), Fault> {
         report_reserved(&stock, &reserved, report);
         Ok((stock, feed::head(tx)?))
     })?;
-    let told = units_told(shop, head, report)?;
+    let told = told(shop, head, report)?;
     for row in &stock {
         check_movements(shop, row, report)?;
-        report_told(row, &told, report);
+        if let Some(told) = &told {
+            report_told(row, told, report);
+        }
     }
     Ok(())
 }
@@ -137,29 +151,52 @@ fn check_movements(shop: &Shop, row: &Stock, report: &mut Report) -> Result<(), 
     Ok(())
 }
 
-fn report_told(row: &Stock, told: &Units, report: &mut Report) {
-    let told = told
-        .get(&(row.location, row.sku.clone()))
-        .copied()
-        .unwrap_or_default();
+fn report_told(row: &Stock, told: &Told, report: &mut Report) {
+    let units = told.units.get(&(row.location, row.sku.clone())).copied();
+    // Of a trimmed feed only what was counted since then adds up.
+    if units.is_none() && told.trimmed > 0 {
+        return;
+    }
+    let told = units.unwrap_or_default();
     if told != row.on_hand {
         let what = format!("{} on hand, the feed tells of {told}", row.on_hand);
         report.wrong(Rule::StockEvents, name(row), what);
     }
 }
 
-/// What the feed's events up to a place leave on hand.
-fn units_told(shop: &Shop, head: i64, report: &mut Report) -> Result<Units, Fault> {
+/// What the feed's events up to a place leave on hand; none if it is trimmed faster than it can be read.
+fn told(shop: &Shop, head: i64, report: &mut Report) -> Result<Option<Told>, Fault> {
+    let mut trimmed = shop.inventory.read(feed_trimmed)?;
+    for _ in 0..TRIES {
+        let units = units_told(shop, trimmed, head, report)?;
+        let now = shop.inventory.read(feed_trimmed)?;
+        if now == trimmed {
+            return Ok(Some(Told { units, trimmed }));
+        }
+        trimmed = now;
+    }
+    Ok(None)
+}
+
+/// Where the feed is trimmed, what is on hand is known from the first count after that.
+fn units_told(shop: &Shop, trimmed: i64, head: i64, report: &mut Report) -> Result<Units, Fault> {
     let mut units = Units::new();
-    let mut after = 0;
+    let mut after = trimmed;
     loop {
         let found = shop.inventory.read(|tx| {
             let events = feed::stock_events(tx, after, head, PAGE)?;
             for event in &events {
+                if let (Some((place, on_hand)), true) = (counted(event)?, trimmed > 0) {
+                    units.insert(place, on_hand);
+                    continue;
+                }
                 match moved(tx, event)? {
                     Some((location, lines)) => {
                         for Line { sku, quantity } in lines {
-                            *units.entry((location, sku)).or_default() += quantity;
+                            let place = (location, sku);
+                            if trimmed == 0 || units.contains_key(&place) {
+                                *units.entry(place).or_default() += quantity;
+                            }
                         }
                     }
                     None => report.wrong(
@@ -177,6 +214,21 @@ fn units_told(shop: &Shop, head: i64, report: &mut Report) -> Result<Units, Faul
             return Ok(units);
         }
     }
+}
+
+/// What an intake or a count left on hand.
+fn counted(event: &StockEvent) -> Result<Option<(Shelf, i64)>, Fault> {
+    Ok(match event.event_type.as_str() {
+        "stock.received.v1" => {
+            let event: StockReceived = decode(event)?;
+            Some(((event.location_id, event.sku), event.on_hand))
+        }
+        "stock.adjusted.v1" => {
+            let event: StockAdjusted = decode(event)?;
+            Some(((event.location_id, event.sku), event.on_hand))
+        }
+        _ => None,
+    })
 }
 
 /// The units that an event put on the shelf, or took off it.

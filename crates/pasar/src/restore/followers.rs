@@ -5,6 +5,8 @@ use std::path::Path;
 use pasar_chassis::databases::Databases;
 use pasar_contracts::event::Service;
 use pasar_store::{
+    feed,
+    follower::Position,
     inspect::Inspector,
     lineage::{self, Lineage},
 };
@@ -18,6 +20,8 @@ enum Standing {
     NeverFollowed,
     /// It has taken what the feed does not hold.
     Diverged,
+    /// It has not taken what the feed does not keep any more.
+    Trimmed,
     /// Its database, or that of the publisher, is elsewhere.
     Elsewhere,
     Unknown(anyhow::Error),
@@ -57,8 +61,13 @@ fn say(data: &Path, follower: Service, publisher: Service, standing: &Standing) 
              {follower} {publisher} --data {}",
             data.display()
         ),
+        Standing::Trimmed => println!(
+            "  {follower} has followed {publisher} less far than its feed is trimmed. Before it starts: pasar reconcile \
+             {follower} {publisher} --data {}",
+            data.display()
+        ),
         Standing::Elsewhere => println!(
-            "  {follower} or {publisher} is not in {}: if {follower} is not ready afterwards and says feed-diverged, \
+            "  {follower} or {publisher} is not in {}: if {follower} is not ready afterwards and says feed-diverged or feed-trimmed, \
              run there: pasar reconcile {follower} {publisher}",
             data.display()
         ),
@@ -89,9 +98,13 @@ fn find(
     let [of_follower, of_publisher] = places;
     let open = |service, place| Inspector::open(service, place, up::migrations(service));
     let followed = open(follower, of_follower)?.read(|tx| lineage::followed(tx, publisher))?;
-    let lineage = open(publisher, of_publisher)?.read(Lineage::read)?;
+    let (lineage, trimmed) =
+        open(publisher, of_publisher)?.read(|tx| Ok((Lineage::read(tx)?, feed::trimmed(tx)?)))?;
+    let is_before = |position: &Position| lineage.shared_with(*position) < trimmed;
     Ok(if followed.is_empty() {
         Standing::NeverFollowed
+    } else if followed.iter().any(is_before) {
+        Standing::Trimmed
     } else if followed.iter().all(|position| lineage.holds(*position)) {
         Standing::GoesOn
     } else {

@@ -60,6 +60,7 @@ impl System {
         let keyring = Keyring::open(data, environment.as_deref(), &SystemIds::default())?;
         let host = Host {
             databases: config.database.databases()?,
+            feed_keep: config.feeds.keep(),
             ..Host::system(data, keyring, &public_url)
         };
         let metrics = Metrics::install(&host.tasks)?;

@@ -15,6 +15,8 @@ pub(in crate::check) struct Position {
     pub(in crate::check) publisher: Service,
     pub(in crate::check) epoch: EpochId,
     pub(in crate::check) sequence: i64,
+    /// Up to here a snapshot stands for what was followed; 0 for none.
+    pub(in crate::check) snapshot: i64,
 }
 
 pub(in crate::check) struct Parked {
@@ -77,19 +79,23 @@ pub(in crate::check) fn sequences(
     )
 }
 
-/// Events of a stretch that are not their key's first and have no predecessor before them.
+/// Events of a stretch that are not their key's first and have no predecessor before them. Of what is left of a
+/// trimmed feed each key may begin with any version.
 pub(in crate::check) fn version_breaks(
     tx: &Tx<'_>,
     after: i64,
     upto: i64,
+    trimmed: i64,
 ) -> Result<Vec<Break>, Fault> {
     tx.query_all(
         "SELECT e.sequence, e.key, e.keyversion FROM feed e
          WHERE e.sequence > ?1 AND e.sequence <= ?2 AND e.keyversion <> 1
            AND NOT EXISTS (SELECT 1 FROM feed p WHERE p.key = e.key
                            AND p.keyversion = e.keyversion - 1 AND p.sequence < e.sequence)
+           AND (?3 = 0 OR EXISTS (SELECT 1 FROM feed q WHERE q.key = e.key
+                                  AND q.keyversion < e.keyversion AND q.sequence > ?3))
          ORDER BY e.sequence LIMIT 100",
-        &[&after, &upto],
+        &[&after, &upto, &trimmed],
         |row| {
             Ok(Break {
                 sequence: row.get(0)?,
@@ -111,13 +117,14 @@ pub(in crate::check) fn newest(tx: &Tx<'_>, key: &str) -> Result<Option<(i64, i6
 
 pub(in crate::check) fn positions(tx: &Tx<'_>) -> Result<Vec<Position>, Fault> {
     tx.query_all(
-        "SELECT publisher, epoch, sequence FROM follower_position ORDER BY publisher, lane",
+        "SELECT publisher, epoch, sequence, snapshot FROM follower_position ORDER BY publisher, lane",
         &[],
         |row| {
             Ok(Position {
                 publisher: row.get(0)?,
                 epoch: row.get(1)?,
                 sequence: row.get(2)?,
+                snapshot: row.get(3)?,
             })
         },
     )
