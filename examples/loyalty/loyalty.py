@@ -24,7 +24,8 @@ def database():
     db.executescript("""
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
-        CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS position (
+            one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, snapshot INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS placed (id TEXT PRIMARY KEY, user TEXT, total INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS points (user TEXT PRIMARY KEY, points INTEGER NOT NULL, orders INTEGER NOT NULL);
     """)
@@ -36,10 +37,18 @@ def user_of(actor):
     return actor.rsplit(":", 1)[1] if actor.startswith(("user:", "key:")) else None
 
 
-def take(db, position, event):
-    """One event and the position after it: both or neither."""
-    kind, order = event["type"], event["subject"]
+def take(db, events, position, snapshot=0):
+    """Events and the position after them: all or nothing."""
     db.execute("BEGIN IMMEDIATE")
+    for event in events:
+        count(db, event)
+    db.execute("INSERT INTO position VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET id = excluded.id, "
+               "snapshot = excluded.snapshot", (position, snapshot))
+    db.execute("COMMIT")
+
+
+def count(db, event):
+    kind, order = event["type"], event["subject"]
     if kind == "order.placed.v1":
         # An order at the counter is nobody's.
         user, total = event["data"].get("customer_id"), event["data"]["total"]["amount_minor"]
@@ -50,17 +59,43 @@ def take(db, position, event):
             points = total // MINOR_UNITS_PER_POINT
             db.execute("INSERT INTO points VALUES (?, ?, 1) ON CONFLICT (user) DO UPDATE SET "
                        "points = points + excluded.points, orders = orders + 1", (user, points))
-    db.execute("INSERT INTO position VALUES (1, ?) ON CONFLICT DO UPDATE SET id = excluded.id", (position,))
-    db.execute("COMMIT")
+
+
+def ask(more, accept="application/json", **headers):
+    headers = {"Accept": accept, "Authorization": "Bearer " + KEY} | headers
+    return urllib.request.Request(PASAR + "/v1/feeds/orders" + more, headers=headers)
+
+
+def begin(db):
+    """A feed that is trimmed begins with a snapshot: the orders that have not ended, as of one place. Its parts and the
+    place are kept with what they said, so that it is read on wherever the program ended."""
+    known = db.execute("SELECT id, snapshot FROM position").fetchone()
+    if known and not known[1]:
+        return
+    if not known:
+        with urllib.request.urlopen(ask("?limit=0"), timeout=SILENCE_S) as answer:
+            if not json.load(answer)["head"].get("trimmed"):
+                return
+    more = f"?at={known[1]}&after={known[0].rsplit('.', 1)[1]}" if known else "?limit=500"
+    while True:
+        with urllib.request.urlopen(ask("/snapshot" + more), timeout=SILENCE_S) as answer:
+            part = json.load(answer)
+        if known and known[0].rsplit(".", 1)[0] != part["head"]["epoch"]:
+            raise OSError("the feed was restored while its snapshot was read: begin with an empty database")
+        at, upto, ended = part["at"], part["upto"], part["upto"] == part["at"]
+        known = (f"{part['head']['epoch']}.{upto}", at)
+        take(db, part["events"], known[0], 0 if ended else at)
+        if ended:
+            return
+        more = f"?at={at}&after={upto}&limit=500"
 
 
 def listen(db):
     """Reads the stream from where the database is, until it breaks off."""
-    request = urllib.request.Request(PASAR + "/v1/feeds/orders", headers={
-        "Accept": "text/event-stream", "Authorization": "Bearer " + KEY})
+    begin(db)
     known = db.execute("SELECT id FROM position").fetchone()
-    if known:
-        request.add_header("Last-Event-ID", known[0])
+    last = {"Last-Event-ID": known[0]} if known else {}
+    request = ask("", "text/event-stream", **last)
     with urllib.request.urlopen(request, timeout=SILENCE_S) as stream:
         frame = {}
         for line in stream:
@@ -68,7 +103,7 @@ def listen(db):
             if name:
                 frame[name] = value
             elif "id" in frame:
-                take(db, frame["id"], json.loads(frame["data"]))
+                take(db, [json.loads(frame["data"])], frame["id"])
                 frame = {}
             else:
                 frame = {}  # the head: nothing new
@@ -80,6 +115,8 @@ def follow():
         try:
             listen(db)
         except OSError as error:
+            if getattr(error, "code", None) == 410:
+                error = "it was away for longer than the feed is kept; an empty database begins with a snapshot"
             print(f"the feed cannot be followed: {error}", file=sys.stderr, flush=True)
         if db.in_transaction:
             db.execute("ROLLBACK")

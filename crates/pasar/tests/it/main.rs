@@ -32,4 +32,5 @@ mod settling;
 mod stock;
 mod system;
 mod till;
+mod trimmed;
 mod walk;

@@ -1,6 +1,7 @@
 //! The bugs that stay worth planting: where each goes, and which test must catch it.
 
 mod backups;
+mod feeds;
 mod gateway;
 mod processes;
 mod relay;
@@ -29,6 +30,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
         .chain(&relay::BUGS)
         .chain(&processes::BUGS)
         .chain(&backups::BUGS)
+        .chain(&feeds::BUGS)
         .chain(&gateway::BUGS)
 }
 

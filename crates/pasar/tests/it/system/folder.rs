@@ -54,7 +54,7 @@ const SHAPE: &str = "SHAPE_UNDER_TEST";
 pub(super) const CONFIG: &str = "pasar.toml";
 
 impl Shape {
-    pub(super) fn under_test() -> Self {
+    pub(crate) fn under_test() -> Self {
         match std::env::var(SHAPE).as_deref() {
             Ok("processes") => Self::Apart,
             Ok("cluster") => Self::Cluster,
