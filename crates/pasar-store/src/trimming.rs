@@ -92,7 +92,7 @@ impl Store {
 }
 
 fn step(
-    context: &Context<'_>,
+    context: &mut Context<'_>,
     needed: Needed,
     older_than: Timestamp,
     not_past: i64,
@@ -126,6 +126,8 @@ fn step(
         "UPDATE store_meta SET trimmed = ?1 WHERE trimmed = ?2",
         &[&upto, &from],
     )?;
+    // Their heads name the place too.
+    context.tell_others();
     Ok(Trimmed {
         upto,
         deleted,

@@ -116,9 +116,16 @@ impl Looking {
         let own = self.published.take_own(self.seen.news, now.news);
         if now.news - self.seen.news != own {
             let kept = self.published.recent.last().unwrap_or(self.seen.head);
-            let (next_timer, events) = self.readers.snapshot(service, |tx| {
-                Ok((timer::next_due(tx)?, fetch(tx, kept, now.head)?))
+            let (trimmed, next_timer, events) = self.readers.snapshot(service, |tx| {
+                let trimmed = feed::trimmed(tx)?;
+                let events = match kept < trimmed {
+                    // What there is has gaps.
+                    true => Vec::new(),
+                    false => fetch(tx, kept, now.head)?,
+                };
+                Ok((trimmed, timer::next_due(tx)?, events))
             })?;
+            self.published.raise_trimmed(trimmed);
             self.published.publish_foreign(now.head, events, next_timer);
         }
         self.seen = now;
