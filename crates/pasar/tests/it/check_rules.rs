@@ -21,7 +21,7 @@ struct Broken {
     row: &'static str,
 }
 
-const BROKEN: [Broken; 41] = [
+const BROKEN: [Broken; 42] = [
     Broken {
         database: "orders",
         sql: "DELETE FROM feed WHERE sequence = 3",
@@ -43,6 +43,12 @@ const BROKEN: [Broken; 41] = [
     Broken {
         database: "inventory",
         sql: "UPDATE follower_position SET sequence = sequence + 1000",
+        rule: "positions",
+        row: "inventory follower_position of orders",
+    },
+    Broken {
+        database: "orders",
+        sql: "UPDATE store_meta SET trimmed = 100000",
         rule: "positions",
         row: "inventory follower_position of orders",
     },

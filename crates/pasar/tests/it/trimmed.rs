@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Output},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -151,15 +151,15 @@ fn apart() -> (System, Shape) {
     (system, shape)
 }
 
-fn end_relay(system: &mut System, shape: Shape) {
-    for number in 0..shape.instances("relay") {
-        system.end_instance("relay", number);
+fn end(system: &mut System, shape: Shape, name: &str) {
+    for number in 0..shape.instances(name) {
+        system.end_instance(name, number);
     }
 }
 
-fn revive_relay(system: &mut System, shape: Shape) {
-    for number in 0..shape.instances("relay") {
-        system.revive_instance("relay", number);
+fn revive(system: &mut System, shape: Shape, name: &'static str) {
+    for number in 0..shape.instances(name) {
+        system.revive_instance(name, number);
     }
 }
 
@@ -177,15 +177,40 @@ fn empty_relay(system: &System) {
     }
 }
 
-fn reconcile(system: &System, publisher: &str) -> Output {
+/// A service that is down begins anew with what others keep, where it has to; answers with how many that is.
+#[track_caller]
+fn reconcile(system: &System, follower: &str) -> usize {
     let data = system.folder().data();
-    let mut command = program();
-    command
-        .args(["reconcile", "relay", publisher, "--yes", "--data"])
-        .arg(&data)
-        .arg("--config")
-        .arg(data.with_file_name("pasar.toml"));
-    command.output().unwrap()
+    let anew = FEEDS.iter().filter(|publisher| {
+        let mut command = program();
+        command
+            .args(["reconcile", follower, publisher, "--yes", "--data"])
+            .arg(&data)
+            .arg("--config")
+            .arg(data.with_file_name("pasar.toml"));
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{said}");
+        said.contains("begins with a snapshot")
+    });
+    anew.count()
+}
+
+/// Waits until a service says what has to be run.
+async fn says(system: &System, shape: Shape, name: &'static str, advice: &str) {
+    let urls: Vec<_> = (0..shape.instances(name))
+        .map(|number| format!("http://127.0.0.1:{}", system.folder().port(name, number)))
+        .collect();
+    until(&format!("{name} does not say {advice}"), async || {
+        for url in &urls {
+            let ready = Api::new(url, None).get("/readyz").await;
+            if ready.status == 503 && ready.body.to_string().contains(advice) {
+                return Some(());
+            }
+        }
+        None
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,9 +252,9 @@ async fn who_joins_after_feeds_were_trimmed_agrees_with_who_was_there_from_the_s
     assert_eq!(placed.event.as_deref(), Some("order.placed"));
 
     let mut late = Loyalty::start(&system);
-    end_relay(&mut system, shape);
+    end(&mut system, shape, "relay");
     empty_relay(&system);
-    revive_relay(&mut system, shape);
+    revive(&mut system, shape, "relay");
     let more = confirmed(&system, 4).await;
     late.kill_and_start(&system);
     collect(&system, &open[..1]).await;
@@ -259,39 +284,86 @@ async fn a_follower_that_was_away_for_longer_than_feeds_are_kept_says_so_and_beg
     system.api("STAFF").product(TEA, UNITS).await;
     let open = confirmed(&system, 2).await;
     system.quiet().await;
-    end_relay(&mut system, shape);
+    end(&mut system, shape, "relay");
     let ended = confirmed(&system, 3).await;
     collect(&system, &ended).await;
     for service in ["inventory", "orders", "payments"] {
         trimmed(&integrator, service).await;
     }
-    revive_relay(&mut system, shape);
-    let urls: Vec<_> = (0..shape.instances("relay"))
-        .map(|number| format!("http://127.0.0.1:{}", system.folder().port("relay", number)))
-        .collect();
-    let advice = "pasar reconcile relay orders";
-    until("the relay does not say that it was away", async || {
-        for url in &urls {
-            let ready = Api::new(url, None).get("/readyz").await;
-            if ready.status == 503 && ready.body.to_string().contains(advice) {
-                return Some(());
-            }
-        }
-        None
-    })
-    .await;
-    end_relay(&mut system, shape);
-    let mut anew = 0;
-    for publisher in FEEDS {
-        let output = reconcile(&system, publisher);
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{said}");
-        anew += i32::from(said.contains("begins with a snapshot"));
-    }
+    revive(&mut system, shape, "relay");
+    says(&system, shape, "relay", "pasar reconcile relay orders").await;
+    end(&mut system, shape, "relay");
+    let anew = reconcile(&system, "relay");
     assert!(anew >= 3, "{anew} were to be begun anew");
-    revive_relay(&mut system, shape);
+    revive(&mut system, shape, "relay");
     confirmed(&system, 2).await;
     collect(&system, &open).await;
+    system.quiet().await;
+}
+
+/// An order ends only once all have answered, so that whoever begins anew finds all that it has to answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_service_that_was_away_for_too_long_is_settled_once_it_has_begun_anew() {
+    let (mut system, shape) = apart();
+    let (integrator, staff) = (system.api("INTEGRATOR"), system.api("STAFF"));
+    staff.product(TEA, UNITS).await;
+    let mut sold = 0;
+    for name in ["payments", "inventory"] {
+        let ended = confirmed(&system, 2).await;
+        system.quiet().await;
+        end(&mut system, shape, name);
+        let mut waiting = Vec::new();
+        for _ in 0..2 {
+            let order = order_of(&[(TEA, 2)], "tok_ok");
+            let placed = system.api("CUSTOMER").order(0, &order).await.expect(201);
+            assert_eq!(placed["state"], "placed");
+            waiting.push(placed["id"].as_str().unwrap().to_owned());
+        }
+        collect(&system, &ended).await;
+        trimmed(&integrator, "orders").await;
+        revive(&mut system, shape, name);
+        says(
+            &system,
+            shape,
+            name,
+            &format!("pasar reconcile {name} orders"),
+        )
+        .await;
+        end(&mut system, shape, name);
+        assert_eq!(reconcile(&system, name), 1);
+        revive(&mut system, shape, name);
+        for id in &waiting {
+            assert_eq!(staff.settled(id).await["state"], "confirmed");
+        }
+        sold += 8;
+    }
+    system.quiet().await;
+    assert_eq!(staff.stock(TEA).await, (i64::from(UNITS) - sold, 0));
+
+    // The catalogue of orders is what it has missed.
+    end(&mut system, shape, "orders");
+    let price = json!({"amount_minor": 2_500_000, "currency": "IDR"});
+    let product = json!({"name": TEA, "price": price});
+    let path = format!("/v1/products/{TEA}");
+    let etag = staff.get(&path).await.headers["etag"].clone();
+    let request = staff.request(reqwest::Method::PUT, &path).json(&product);
+    let changed = crate::api::send(request.header("if-match", etag)).await;
+    changed.expect_success();
+    staff.product("other-tea", 5).await;
+    trimmed(&integrator, "inventory").await;
+    revive(&mut system, shape, "orders");
+    says(&system, shape, "orders", "pasar reconcile orders inventory").await;
+    end(&mut system, shape, "orders");
+    assert!(reconcile(&system, "orders") >= 1);
+    revive(&mut system, shape, "orders");
+    let both = order_of(&[(TEA, 1), ("other-tea", 1)], "tok_ok");
+    let customer = system.api("CUSTOMER");
+    let placed = until("no order is taken again", async || {
+        let answer = customer.order(10, &both).await;
+        (answer.status == 201).then_some(answer.body)
+    })
+    .await;
+    assert_eq!(placed["total"]["amount_minor"], 2_500_000 + 1_500_000);
     system.quiet().await;
 }
 

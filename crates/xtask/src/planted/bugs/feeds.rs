@@ -2,7 +2,7 @@
 
 use super::Bug;
 
-pub(super) const BUGS: [Bug; 4] = [
+pub(super) const BUGS: [Bug; 5] = [
     Bug {
         name: "trimmed-past-a-follower",
         what: "a feed is trimmed whether or not a follower in the same process has taken it",
@@ -38,6 +38,18 @@ pub(super) const BUGS: [Bug; 4] = [
         package: "pasar-chassis",
         on_postgres: false,
         caught_by: "feeds::trimmed::",
+    },
+    Bug {
+        name: "snapshot-of-another-place-at-each-start",
+        what: "a follower that is ended in the middle of a snapshot goes on with one as of a later place",
+        file: "crates/pasar-store/src/follower.rs",
+        changes: &[(
+            "if let (Some(snapshot), None) = (snapshot, begun) {",
+            "if let (Some(snapshot), _) = (snapshot, begun) {",
+        )],
+        package: "pasar-chassis",
+        on_postgres: false,
+        caught_by: "feeds::trimmed::a_follower_that_ends",
     },
     Bug {
         name: "gap-for-who-was-away",
