@@ -95,6 +95,14 @@ impl Lives {
             life.end();
         }
     }
+
+    /// Nothing that was verified before holds any longer, nor does an answer of users that was asked for before.
+    pub(super) fn end_all(&self) {
+        let mut known = self.0.lock();
+        known.earlier = known.heard() + 1;
+        known.endings.clear();
+        known.lives.drain().for_each(|(_, life)| life.end());
+    }
 }
 
 impl Known {
@@ -143,6 +151,24 @@ mod tests {
             !lives.of(&[2; 16], asked).is_live(),
             "too many endings ago to know"
         );
+    }
+
+    #[test]
+    fn the_end_of_all_reaches_everybody_and_answers_that_were_asked_for_before() {
+        let lives = Lives::default();
+        lives.end(&[9; 16]);
+        let (one, other) = (
+            lives.of(&[1; 16], lives.watermark()),
+            lives.of(&[2; 16], lives.watermark()),
+        );
+        let asked = lives.watermark();
+        lives.end_all();
+        assert!(!one.is_live() && !other.is_live());
+        assert!(!lives.of(&[3; 16], asked).is_live());
+        let anew = lives.of(&[1; 16], lives.watermark());
+        assert!(anew.is_live());
+        lives.end(&[1; 16]);
+        assert!(!anew.is_live());
     }
 
     #[test]

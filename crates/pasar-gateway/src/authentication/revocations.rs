@@ -90,19 +90,28 @@ impl Hearing {
     async fn follow(&self, feed: Arc<dyn Follow>, first: Option<i64>, lives: Arc<Lives>) {
         let mut place = first;
         let mut epoch = feed.epoch();
+        let mut missed = false;
         loop {
             let Some(position) = place else {
                 tokio::time::sleep(PAUSE).await;
                 place = self.place(&*feed).await;
                 epoch = feed.epoch();
+                // From there on all is heard; what was verified before is verified anew.
+                if place.is_some() && std::mem::take(&mut missed) {
+                    lives.end_all();
+                }
                 continue;
             };
             match feed.after(position, BATCH).await {
-                // After a restore of users, and where some of what ended was not heard, nothing that was verified
-                // before is known to hold.
-                answer if feed.epoch() != epoch || matches!(answer, Err(Fault::Trimmed { .. })) => {
+                // After a restore of users nothing that was verified before is known to hold.
+                _ if feed.epoch() != epoch => {
                     self.0.placed.store(false, SeqCst);
                     place = None;
+                }
+                // Some of what ended was not heard of, and nobody tells it any more.
+                Err(Fault::Trimmed { .. }) => {
+                    self.0.placed.store(false, SeqCst);
+                    (place, missed) = (None, true);
                 }
                 Ok(events) => {
                     for event in &events {

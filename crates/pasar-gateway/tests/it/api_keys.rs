@@ -89,6 +89,25 @@ async fn a_revoked_key_is_refused_at_once_by_the_feed_and_within_ten_seconds_wit
 }
 
 #[tokio::test]
+async fn a_key_whose_revocation_was_trimmed_before_it_was_heard_is_refused_too() {
+    let system = System::start().await;
+    let (id, key) = system.api_key(3, &[Role::Staff]);
+    assert_eq!(system.status_as(&key, "/v1/orders").await, 200);
+    system.users.take_key(&key);
+    system.feed.append_trimmed(&ApiKeyRevoked {
+        user_id: UserId::from_bytes([3; 16]),
+        api_key_id: id,
+    });
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    while system.status_as(&key, "/v1/orders").await != 401 {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the key outlived its revocation"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_checked_is_neither_good_nor_bad() {
     let system = System::start().await;
     let (_, key) = system.api_key(3, &[Role::Staff]);

@@ -1,6 +1,9 @@
 //! A feed of users that a test appends to.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering::SeqCst},
+};
 
 use parking_lot::Mutex;
 use pasar_contracts::event::Event;
@@ -16,9 +19,17 @@ use tokio::sync::watch;
 pub(crate) struct FakeFeed {
     events: Mutex<Vec<Arc<FeedEvent>>>,
     head: watch::Sender<i64>,
+    trimmed: AtomicI64,
 }
 
 impl FakeFeed {
+    /// Tells something that is gone before anybody has read it.
+    pub(crate) fn append_trimmed<E: Event>(&self, event: &E) {
+        let trimmed = i64::try_from(self.events.lock().len()).unwrap() + 1;
+        self.trimmed.store(trimmed, SeqCst);
+        self.append(event);
+    }
+
     pub(crate) fn append<E: Event>(&self, event: &E) {
         let mut events = self.events.lock();
         let sequence = i64::try_from(events.len()).unwrap() + 1;
@@ -52,6 +63,10 @@ impl Follow for FakeFeed {
     }
 
     fn after(&self, after: i64, limit: usize) -> Reply<'_, Result<Vec<Arc<FeedEvent>>, Fault>> {
+        let trimmed = self.trimmed.load(SeqCst);
+        if after < trimmed {
+            return Box::pin(async move { Err(Fault::Trimmed { upto: trimmed }) });
+        }
         let events = self.events.lock();
         let found = events
             .iter()
