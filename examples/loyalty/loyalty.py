@@ -14,8 +14,7 @@ SECRET = os.environ["LOYALTY_SECRET"].encode()  # services.loyalty.secret of the
 DATABASE = os.environ.get("LOYALTY_DATABASE", "loyalty.db")
 PORT = int(os.environ.get("LOYALTY_PORT", "9200"))
 MINOR_UNITS_PER_POINT = 100_000
-# The feed tells its head every second; one that is silent for longer is gone.
-SILENCE_S = 5
+SILENCE_S = 5  # the feed tells its head every second: one that is silent for longer is gone
 NEW_IDENTITY_S = 60
 
 
@@ -24,27 +23,11 @@ def database():
     db.executescript("""
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
-        CREATE TABLE IF NOT EXISTS position (
-            one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, snapshot INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS placed (id TEXT PRIMARY KEY, user TEXT, total INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS points (user TEXT PRIMARY KEY, points INTEGER NOT NULL, orders INTEGER NOT NULL);
     """)
     return db
-
-
-def user_of(actor):
-    """`user:usr_..`, or the owner of `key:key_..:usr_..`; nobody else has points."""
-    return actor.rsplit(":", 1)[1] if actor.startswith(("user:", "key:")) else None
-
-
-def take(db, events, position, snapshot=0):
-    """Events and the position after them: all or nothing."""
-    db.execute("BEGIN IMMEDIATE")
-    for event in events:
-        count(db, event)
-    db.execute("INSERT INTO position VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET id = excluded.id, "
-               "snapshot = excluded.snapshot", (position, snapshot))
-    db.execute("COMMIT")
 
 
 def count(db, event):
@@ -61,65 +44,52 @@ def count(db, event):
                        "points = points + excluded.points, orders = orders + 1", (user, points))
 
 
-def ask(more, accept="application/json", **headers):
-    headers = {"Accept": accept, "Authorization": "Bearer " + KEY} | headers
-    return urllib.request.Request(PASAR + "/v1/feeds/orders" + more, headers=headers)
+def take(db, events, position):
+    """Events and the position after them: all or nothing."""
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        for event in events:
+            count(db, event)
+        db.execute("REPLACE INTO position VALUES (1, ?)", (position,))
+
+
+def ask(more, **headers):
+    headers["Authorization"] = "Bearer " + KEY
+    request = urllib.request.Request(PASAR + "/v1/feeds/orders" + more, headers=headers)
+    return urllib.request.urlopen(request, timeout=SILENCE_S)
 
 
 def begin(db):
-    """A feed that is trimmed begins with a snapshot: the orders that have not ended, as of one place. Its parts and the
-    place are kept with what they said, so that it is read on wherever the program ended."""
-    known = db.execute("SELECT id, snapshot FROM position").fetchone()
-    if known and not known[1]:
+    """A feed that is trimmed begins with a snapshot: the orders that have not ended, as of one place."""
+    if db.execute("SELECT 1 FROM position").fetchone() or not json.load(ask("?limit=0"))["head"].get("trimmed"):
         return
-    if not known:
-        with urllib.request.urlopen(ask("?limit=0"), timeout=SILENCE_S) as answer:
-            if not json.load(answer)["head"].get("trimmed"):
-                return
-    more = f"?at={known[1]}&after={known[0].rsplit('.', 1)[1]}" if known else "?limit=500"
-    while True:
-        with urllib.request.urlopen(ask("/snapshot" + more), timeout=SILENCE_S) as answer:
-            part = json.load(answer)
-        if known and known[0].rsplit(".", 1)[0] != part["head"]["epoch"]:
-            raise OSError("the feed was restored while its snapshot was read: begin with an empty database")
-        at, upto, ended = part["at"], part["upto"], part["upto"] == part["at"]
-        known = (f"{part['head']['epoch']}.{upto}", at)
-        take(db, part["events"], known[0], 0 if ended else at)
-        if ended:
-            return
-        more = f"?at={at}&after={upto}&limit=500"
+    part, events = json.load(ask("/snapshot")), []
+    while part["upto"] < part["at"]:
+        events += part["events"]
+        part = json.load(ask(f"/snapshot?at={part['at']}&after={part['upto']}"))
+    take(db, events + part["events"], f"{part['head']['epoch']}.{part['at']}")
 
 
 def listen(db):
     """Reads the stream from where the database is, until it breaks off."""
-    begin(db)
-    known = db.execute("SELECT id FROM position").fetchone()
-    last = {"Last-Event-ID": known[0]} if known else {}
-    request = ask("", "text/event-stream", **last)
-    with urllib.request.urlopen(request, timeout=SILENCE_S) as stream:
+    last = {"Last-Event-ID": place for place, in db.execute("SELECT id FROM position")}
+    with ask("", Accept="text/event-stream", **last) as stream:
         frame = {}
         for line in stream:
             name, _, value = line.decode().rstrip("\n").partition(": ")
-            if name:
-                frame[name] = value
-            elif "id" in frame:
+            if not name and "id" in frame:  # otherwise it is the head: nothing new
                 take(db, [json.loads(frame["data"])], frame["id"])
-                frame = {}
-            else:
-                frame = {}  # the head: nothing new
+            frame = frame | {name: value} if name else {}
 
 
 def follow():
     db = database()
     while True:
         try:
+            begin(db)
             listen(db)
-        except OSError as error:
-            if getattr(error, "code", None) == 410:
-                error = "it was away for longer than the feed is kept; an empty database begins with a snapshot"
+        except OSError as error:  # 410: away for longer than the feed is kept; an empty database begins anew
             print(f"the feed cannot be followed: {error}", file=sys.stderr, flush=True)
-        if db.in_transaction:
-            db.execute("ROLLBACK")
         time.sleep(0.2)
 
 
@@ -146,7 +116,9 @@ class Loyalty(BaseHTTPRequestHandler):
 
     def do_GET(self):
         claims = who("GET", self.path, self.headers.get("x-pasar-identity"))
-        user = claims and user_of(claims["actor"])
+        # `user:usr_..`, or the owner of `key:key_..:usr_..`; nobody else has points.
+        kind, _, rest = (claims["actor"] if claims else "").partition(":")
+        user = rest.rsplit(":", 1)[-1] if kind in ("user", "key") else None
         if self.path == "/readyz":
             self.answer(200, {"status": "ready"})
         elif self.path != "/v1/loyalty/me":
@@ -170,9 +142,8 @@ class Loyalty(BaseHTTPRequestHandler):
         pass
 
 
-if __name__ == "__main__":
-    database()
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), Loyalty)
-    threading.Thread(target=follow, daemon=True).start()
-    print(f"loyalty is ready at http://127.0.0.1:{server.server_address[1]}", flush=True)
-    server.serve_forever()
+database()
+server = ThreadingHTTPServer(("127.0.0.1", PORT), Loyalty)
+threading.Thread(target=follow, daemon=True).start()
+print(f"loyalty is ready at http://127.0.0.1:{server.server_address[1]}", flush=True)
+server.serve_forever()
