@@ -116,8 +116,8 @@ pub(super) const BUGS: [Bug; 14] = [
         what: "an instance that was relieved goes on to write what only the one on duty may",
         file: "crates/pasar-store/src/lease.rs",
         changes: &[(
-            "        if is_held(self, lease)? {\n            Ok(())",
-            "        if is_held(self, lease)? || lease.term.is_some() {\n            Ok(())",
+            "let is_held = is_held(self, lease)?;",
+            "let is_held = is_held(self, lease)? || lease.term.is_some();",
         )],
         package: "pasar-store",
         on_postgres: false,
@@ -149,8 +149,8 @@ pub(super) const BUGS: [Bug; 14] = [
         what: "a deferred statement that touches no row is taken for one that did",
         file: "crates/pasar-store/src/engine/postgres/session.rs",
         changes: &[(
-            "step.touches.filter(|_| touched != 1)",
-            "step.touches.filter(|_| touched > 1)",
+            "step.touches.filter(|(_, rows)| touched != *rows)",
+            "step.touches.filter(|(_, rows)| touched > *rows)",
         )],
         package: "pasar-store",
         on_postgres: true,
@@ -158,11 +158,11 @@ pub(super) const BUGS: [Bug; 14] = [
     },
     Bug {
         name: "stretch-not-answered",
-        what: "a stretch of a feed is taken before its last statements are answered",
+        what: "an event is taken before its last statements are answered",
         file: "crates/pasar-store/src/follower.rs",
         changes: &[(
-            "    context.connection().check()?;\n    crash::at",
-            "    crash::at",
+            "run(context).and_then(|()| context.connection().check());",
+            "run(context);",
         )],
         package: "pasar-store",
         on_postgres: true,

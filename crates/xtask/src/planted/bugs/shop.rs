@@ -105,10 +105,10 @@ pub(super) const BUGS: [Bug; 11] = [
     Bug {
         name: "stock-oversold",
         what: "units are held without looking whether they are free",
-        file: "crates/pasar-inventory/src/tables/stock.rs",
+        file: "crates/pasar-inventory/src/tables/stock/shelf.rs",
         changes: &[(
-            "UPDATE stock SET reserved = reserved + ?3\n         WHERE location = ?1 AND sku = ?2 AND on_hand - reserved >= ?3",
-            "UPDATE stock SET reserved = reserved + ?3, on_hand = MAX(on_hand, reserved + ?3)\n         WHERE location = ?1 AND sku = ?2 AND ?3 > 0",
+            "let has_room = self.read.is_some() && self.available() >= quantity;",
+            "let has_room = self.read.is_some();\n        if self.available() < quantity {\n            self.now.on_hand = self.now.reserved + quantity;\n        }",
         )],
         package: "pasar",
         on_postgres: false,
