@@ -25,9 +25,14 @@ pub(super) fn watch(host: &Host, pool: &Pool, config: &Upstreams) {
         let tasks = host.tasks.clone();
         host.tasks.spawn("gateway health", async move {
             let watching = async {
+                let mut was_silent = false;
                 loop {
-                    let state = look(&instance, within).await;
-                    if instance.found(state) {
+                    let found = look(&instance, within).await;
+                    // Silent once, it may only have much to do: there may be nobody else.
+                    let is_silent = found.is_none();
+                    let found = found.or_else(|| was_silent.then_some(State::Down));
+                    was_silent = is_silent;
+                    if found.is_some_and(|state| instance.found(state)) {
                         pool.0.came_up.notify_one();
                     }
                     tokio::time::sleep(every).await;
@@ -41,11 +46,10 @@ pub(super) fn watch(host: &Host, pool: &Pool, config: &Upstreams) {
     }
 }
 
-async fn look(instance: &Instance, within: Duration) -> State {
-    match tokio::time::timeout(within, ask(instance, within)).await {
-        Ok(Some(state)) => state,
-        Ok(None) | Err(_) => State::Down,
-    }
+/// `None` if nothing is said in time.
+async fn look(instance: &Instance, within: Duration) -> Option<State> {
+    let asked = tokio::time::timeout(within, ask(instance, within)).await;
+    asked.ok().map(|said| said.unwrap_or(State::Down))
 }
 
 /// By a connection of its own, so that a look also tells whether new ones are taken.
