@@ -51,6 +51,7 @@ pub(super) enum Reading {
 const MOST_BODY_BYTES: u64 = 64 * 1024;
 /// Where calls begin that the gateway has a part in: logins, sessions of pages.
 const OWN_PATHS: &str = "/v1/auth";
+
 /// Reads a head. The fields that the service is to be told are written to `passed`.
 pub(super) fn read(bytes: &[u8], limits: &Limits, passed: &mut Vec<u8>) -> Reading {
     passed.clear();
