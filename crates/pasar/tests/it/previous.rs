@@ -3,7 +3,11 @@
 //! `previous/` holds each as text, with the keyring and keys of a demo that is gone. One is added before a schema
 //! changes; none is changed, as what once was written stays so.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -39,7 +43,10 @@ fn lay(version: &str, data: &Path) {
             database.execute_batch(&text).unwrap();
             databases += 1;
         } else {
-            fs::copy(&path, data.join(name)).unwrap();
+            let copy = data.join(name);
+            fs::copy(&path, &copy).unwrap();
+            // A clone of the repository makes them readable by all, which no process puts up with.
+            fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
         }
     }
     assert_eq!(databases, 6, "{version}");
