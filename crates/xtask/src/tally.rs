@@ -1,7 +1,7 @@
 //! Counts what cargo's test runs report, and the tests that say that they found no server.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Read, Write as _},
+    io::{self, BufRead as _, BufReader, Read, Write},
     process::{Command, Stdio},
     thread,
 };
@@ -99,7 +99,7 @@ pub(crate) fn run_proved(command: &mut Command) -> anyhow::Result<Proof> {
         .stderr
         .take()
         .context("the errors of cargo are piped")?;
-    let errors = thread::spawn(|| count_skipped(errors));
+    let errors = thread::spawn(|| count_skipped(errors, io::stderr()));
     let output = BufReader::new(
         child
             .stdout
@@ -123,11 +123,11 @@ pub(crate) fn run_proved(command: &mut Command) -> anyhow::Result<Proof> {
 }
 
 /// Passes on what is said on standard error, and counts what `pasar_testkit::servers` says there.
-fn count_skipped(errors: impl Read) -> u64 {
+fn count_skipped(errors: impl Read, mut to: impl Write) -> u64 {
     let lines = BufReader::new(errors).lines().map_while(Result::ok);
     let mut skipped = 0;
     for line in lines {
-        let _ = writeln!(io::stderr(), "{line}");
+        let _ = writeln!(to, "{line}");
         skipped += u64::from(line.starts_with("skipped: no "));
     }
     skipped
@@ -171,7 +171,9 @@ mod tests {
     #[test]
     fn tests_that_found_no_server_are_counted() {
         let said = "   Compiling pasar\nskipped: no redis; run ..\nskipped: no kafka; run ..\n";
-        assert_eq!(count_skipped(said.as_bytes()), 2);
+        let mut passed_on = Vec::new();
+        assert_eq!(count_skipped(said.as_bytes(), &mut passed_on), 2);
+        assert_eq!(passed_on, said.as_bytes());
     }
 
     #[test]
