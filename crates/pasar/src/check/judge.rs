@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pasar_payments::effects::worker::EXPIRED;
 use pasar_types::{id::OrderId, time::Timestamp};
 
 use super::{
@@ -223,7 +224,7 @@ impl Case {
                 if let Some(payment) = payment
                     && self.with_books
                     && payment.method == SANDBOX
-                    && !matches!(payment.state.as_str(), "pending" | "voided")
+                    && !is_unknown_to_provider(payment)
                 {
                     let what = format!("it is {}, and the provider knows nothing", payment.state);
                     wrong.payment(Rule::Provider, what);
@@ -258,6 +259,15 @@ impl Case {
             );
             wrong.charge(Rule::Provider, what);
         }
+    }
+}
+
+/// The provider was never asked, or was not asked again as it may have forgotten that it was.
+fn is_unknown_to_provider(payment: &Payment) -> bool {
+    match payment.state.as_str() {
+        "pending" | "voided" => true,
+        "declined" => payment.reason.as_deref() == Some(EXPIRED),
+        _ => false,
     }
 }
 

@@ -13,6 +13,8 @@ pub(in crate::check) struct Payment {
     pub(in crate::check) amount: i64,
     pub(in crate::check) currency: String,
     pub(in crate::check) state: String,
+    /// Why it was declined.
+    pub(in crate::check) reason: Option<String>,
     /// The operation that an effect asks of the provider.
     pub(in crate::check) in_flight: Option<String>,
     pub(in crate::check) captured: i64,
@@ -32,8 +34,8 @@ pub(in crate::check) struct Entry {
 
 pub(in crate::check) fn payment(tx: &Tx<'_>, id: PaymentId) -> Result<Option<Payment>, Fault> {
     tx.query_opt(
-        "SELECT id, method, amount_minor, currency, state, in_flight, captured_minor,
-                refunded_minor, refunding_minor
+        "SELECT id, method, amount_minor, currency, state, reason, in_flight,
+                captured_minor, refunded_minor, refunding_minor
          FROM payment WHERE id = ?1",
         &[&id],
         read_payment,
@@ -46,8 +48,8 @@ pub(in crate::check) fn payments(
     limit: i64,
 ) -> Result<Vec<Payment>, Fault> {
     tx.query_all(
-        "SELECT id, method, amount_minor, currency, state, in_flight, captured_minor,
-                refunded_minor, refunding_minor
+        "SELECT id, method, amount_minor, currency, state, reason, in_flight,
+                captured_minor, refunded_minor, refunding_minor
          FROM payment WHERE id > ?1 ORDER BY id LIMIT ?2",
         &[&after, &limit],
         read_payment,
@@ -94,10 +96,11 @@ fn read_payment(row: &Row<'_>) -> Result<Payment, Fault> {
         amount: row.get(2)?,
         currency: row.get(3)?,
         state: row.get(4)?,
-        in_flight: row.get(5)?,
-        captured: row.get(6)?,
-        refunded: row.get(7)?,
-        refunding: row.get(8)?,
+        reason: row.get(5)?,
+        in_flight: row.get(6)?,
+        captured: row.get(7)?,
+        refunded: row.get(8)?,
+        refunding: row.get(9)?,
     })
 }
 
