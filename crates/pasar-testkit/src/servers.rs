@@ -41,6 +41,7 @@ pub struct Server {
     pub ca: String,
     pub other_ca: String,
     xtask: PathBuf,
+    target: PathBuf,
     _held: Held,
 }
 
@@ -60,6 +61,8 @@ struct Listing {
     other_ca: PathBuf,
     servers: HashMap<String, Ports>,
     xtask: PathBuf,
+    /// Of the workspace that started them, which need not be the one under test.
+    target: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +104,7 @@ impl Server {
             ca: read(listing.ca),
             other_ca: read(listing.other_ca),
             xtask: listing.xtask,
+            target: listing.target,
             _held: held,
         })
     }
@@ -144,6 +148,7 @@ impl Server {
     async fn told(&self, what: &str) {
         let output = Command::new(&self.xtask)
             .args(["servers", what, self.kind])
+            .env("CARGO_TARGET_DIR", &self.target)
             .stdin(Stdio::null())
             .output()
             .await
