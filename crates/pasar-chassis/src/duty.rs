@@ -4,6 +4,8 @@
 //! costs nothing. All instances serve requests, on duty or not.
 
 mod keeper;
+mod members;
+mod part;
 
 use std::{future::Future, sync::Arc};
 
@@ -13,10 +15,14 @@ use pasar_feed::{
     follower::{Follower, Following, Reactions},
     tasks::Tasks,
 };
-use pasar_store::{lease::Lease, store::Store};
+use pasar_store::{fault::Fault, lease::Lease, store::Store};
 use tokio::sync::watch;
 
-use self::keeper::Keeper;
+use self::{
+    keeper::{Keeper, Signals},
+    members::Members,
+    part::Part,
+};
 use crate::host::Host;
 
 /// Whether this process is on duty. Cheap to clone.
@@ -25,8 +31,9 @@ pub struct Duty(Arc<Inner>);
 
 struct Inner {
     held: watch::Receiver<Option<Lease>>,
+    leaving: watch::Receiver<bool>,
     /// Where nobody keeps a lease, this keeps it held. It lives as long as the work, whose tasks hold the duty.
-    _sole: Option<watch::Sender<Option<Lease>>>,
+    _sole: Option<Signals>,
     at_work: watch::Sender<usize>,
     store: Store,
     tasks: Tasks,
@@ -39,19 +46,49 @@ impl Duty {
     /// The background work of a store's service. The lease is given up at the drain, once the work has ended.
     #[must_use]
     pub fn start(host: &Host, store: &Store) -> Self {
+        Self::of(host, store, BACKGROUND, holder(host), Part::whole())
+    }
+
+    /// Whether any instance ever did the background work on a store's database.
+    pub async fn was_ever_held(store: &Store) -> Result<bool, Fault> {
+        Ok(store.lease(BACKGROUND).await?.is_some())
+    }
+
+    /// Work that is cut into parts with a lease each: the instances on a database share them out, evenly, and anew when
+    /// one comes or goes. A process that has its database for itself does all of them.
+    #[must_use]
+    pub fn shared_out(host: &Host, store: &Store, leases: &'static [&'static str]) -> Vec<Self> {
+        let (me, part) = (holder(host), Part::new(0));
+        let duties = leases
+            .iter()
+            .map(|lease| Self::of(host, store, lease, me.clone(), part.clone()))
+            .collect();
+        if store.is_shared() {
+            let members = Members::new(host, store.clone(), me, part, leases.len());
+            host.tasks.spawn("members", members.run());
+        }
+        duties
+    }
+
+    fn of(host: &Host, store: &Store, lease: &'static str, holder: String, part: Part) -> Self {
         let at_work = watch::Sender::new(0);
-        let initially = (!store.is_shared()).then(|| Lease::sole(BACKGROUND));
-        let sender = watch::Sender::new(initially);
-        let held = sender.subscribe();
+        let initially = (!store.is_shared()).then(|| Lease::sole(lease));
+        let signals = Signals {
+            held: watch::Sender::new(initially),
+            leaving: watch::Sender::new(false),
+            at_work: at_work.subscribe(),
+        };
+        let (held, leaving) = (signals.held.subscribe(), signals.leaving.subscribe());
         let sole = if store.is_shared() {
-            let keeper = Keeper::new(host, store.clone(), BACKGROUND, sender, &at_work);
+            let keeper = Keeper::new(host, store.clone(), lease, holder, part, signals);
             host.tasks.spawn("duty", keeper.run());
             None
         } else {
-            Some(sender)
+            Some(signals)
         };
         Self(Arc::new(Inner {
             held,
+            leaving,
             _sole: sole,
             at_work,
             store: store.clone(),
@@ -120,11 +157,25 @@ impl Duty {
         follower
     }
 
+    /// Resolves once the work shall end here, as it falls to another instance. It is waited for.
+    pub async fn leaving(&self) {
+        let mut leaving = self.0.leaving.clone();
+        if leaving.wait_for(|leaving| *leaving).await.is_err() {
+            // Nobody keeps the lease any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Whether this process is on duty now.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.held.borrow().is_some()
     }
+}
+
+/// What a process is called where leases are held. Only ever compared.
+fn holder(host: &Host) -> String {
+    host.ids.uuid_v7(host.clock.now()).to_string()
 }
 
 /// Counts work that goes on, however it ends.

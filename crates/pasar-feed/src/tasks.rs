@@ -42,6 +42,7 @@ pub struct Alarm {
 #[derive(Default)]
 struct Scope {
     ended: AtomicBool,
+    draining: watch::Sender<bool>,
     running: watch::Sender<usize>,
     handles: Mutex<BTreeMap<u64, AbortHandle>>,
 }
@@ -129,14 +130,22 @@ impl Tasks {
 
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        *self.owner.draining.borrow()
+        let of_scope = self.scope.as_ref().map(|scope| &scope.draining);
+        *self.owner.draining.borrow() || of_scope.is_some_and(|draining| *draining.borrow())
     }
 
-    /// Resolves once the drain has begun.
+    /// Resolves once the drain has begun, of all or of this scope.
     pub async fn draining(&self) {
-        let mut draining = self.owner.draining.subscribe();
-        // The sender lives as long as this clone of the owner.
-        let _ = draining.wait_for(|draining| *draining).await;
+        // The senders live as long as this clone.
+        match &self.scope {
+            None => begun(&self.owner.draining).await,
+            Some(scope) => {
+                tokio::select! {
+                    () = begun(&self.owner.draining) => {}
+                    () = begun(&scope.draining) => {}
+                }
+            }
+        }
     }
 
     /// Tells all tasks to end and waits for them; those that have not ended by then are aborted, and
@@ -168,6 +177,16 @@ impl Tasks {
         }
     }
 
+    /// Tells the tasks of this scope to end, as a drain does, and waits for them.
+    ///
+    /// # Panics
+    /// If it is no scope.
+    pub async fn drain_scope(&self) {
+        let scope = self.scope.as_ref().expect("only a scope is drained");
+        scope.draining.send_replace(true);
+        self.scope_idle().await;
+    }
+
     /// Resolves once no task of this scope runs.
     ///
     /// # Panics
@@ -194,6 +213,11 @@ impl Alarm {
             .alarms
             .send_if_modified(|alarms| alarms.remove(&self.name).is_some());
     }
+}
+
+async fn begun(draining: &watch::Sender<bool>) {
+    let mut draining = draining.subscribe();
+    let _ = draining.wait_for(|draining| *draining).await;
 }
 
 /// Takes a task off the list however it ends.
@@ -240,6 +264,20 @@ mod tests {
         scope.spawn("late", std::future::pending());
         scope.scope_idle().await;
         assert_eq!(tasks.drain(Duration::from_millis(10)).await, ["other"]);
+    }
+
+    #[tokio::test]
+    async fn a_scope_drains_without_the_others() {
+        let tasks = Tasks::new();
+        let (scope, other) = (tasks.scoped(), tasks.scoped());
+        let inside = scope.clone();
+        scope.spawn("inside", async move { inside.draining().await });
+        scope.drain_scope().await;
+        assert!(scope.is_draining());
+        assert!(!tasks.is_draining() && !other.is_draining());
+        tasks.drain(Duration::ZERO).await;
+        other.draining().await;
+        assert!(other.is_draining());
     }
 
     #[tokio::test]

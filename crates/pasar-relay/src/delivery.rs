@@ -57,13 +57,15 @@ use crate::{
     vault::Vault,
 };
 
-/// Delivers while on duty, until the host drains. Cheap to clone.
+/// Delivers the shares that this instance is on duty for, until the host drains. Cheap to clone.
 #[derive(Clone)]
 pub struct Deliveries(Arc<Office>);
 
-/// What all couriers share while this instance delivers.
+/// What all couriers of a share have in common while this instance delivers it.
 pub(crate) struct Shared {
     base: Arc<Base>,
+    /// Whose subscriptions they are of.
+    pub(crate) share: i64,
     /// What they record is checked against it.
     pub(crate) lease: Lease,
     /// They end with the term.
@@ -91,10 +93,12 @@ const PAGE: usize = 500;
 const AFTER_FAULT: Duration = Duration::from_secs(1);
 
 impl Deliveries {
-    /// Delivers whenever this instance is on duty.
+    /// Delivers each share whenever this instance is on duty for it. As many as [`sharing`] says have to be given.
+    ///
+    /// [`sharing`]: crate::sharing
     pub fn start(
         host: &Host,
-        duty: &Duty,
+        duties: &[Duty],
         log: Log,
         config: &Config,
         vault: Vault,
@@ -111,11 +115,15 @@ impl Deliveries {
             encodings: Encodings::default(),
             disable_after: Duration::from_secs(config.disable_after_s),
         };
-        let office = Arc::new(Office::new(base));
-        let (working, tasks) = (Arc::clone(&office), host.tasks.clone());
-        duty.run("deliveries", move |lease| {
-            office::deliver(Arc::clone(&working), tasks.clone(), lease)
-        });
+        let shares = 0..i64::try_from(duties.len()).unwrap_or(1);
+        let office = Arc::new(Office::new(base, shares.end));
+        for (share, duty) in shares.zip(duties) {
+            let (working, tasks, until) = (Arc::clone(&office), host.tasks.clone(), duty.clone());
+            duty.run("deliveries", move |lease| {
+                let working = Arc::clone(&working);
+                office::deliver(working, share, until.clone(), tasks.clone(), lease)
+            });
+        }
         Self(office)
     }
 
@@ -123,7 +131,7 @@ impl Deliveries {
     /// is recorded, then it goes on as its row says. Where another instance delivers, that one hears of it by the
     /// commit that changed it.
     pub fn changed(&self, id: SubscriptionId) {
-        if let Some(shared) = self.0.shared() {
+        if let Some(shared) = self.0.shared(id) {
             changed(&shared, id);
         }
     }
@@ -189,7 +197,7 @@ impl Deliveries {
                 replay_deliveries(ctx, &command)
             })
             .await?;
-        if let Some(shared) = self.0.shared()
+        if let Some(shared) = self.0.shared(id)
             && let Some(desk) = shared.board.desk(id)
         {
             desk.set_stale();
@@ -264,7 +272,8 @@ fn load_all(shared: &Arc<Shared>, watermark: i64) -> Result<(), Fault> {
         };
         after = last.id;
         for (place, stored) in page {
-            let Some(place) = place.filter(|_| stored.state == SubscriptionState::Active) else {
+            let mine = place.filter(|place| place.share == shared.share);
+            let Some(place) = mine.filter(|_| stored.state == SubscriptionState::Active) else {
                 continue;
             };
             let id = stored.id;

@@ -15,6 +15,7 @@ pub mod needed;
 pub mod queries;
 pub mod reactions;
 pub mod retention;
+pub mod sharing;
 pub mod subscription;
 pub mod topic;
 pub mod vault;
@@ -60,6 +61,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0003_nudges",
         sql: include_str!("../migrations/0003_nudges.sql"),
     },
+    Migration {
+        name: "0004_shares",
+        sql: include_str!("../migrations/0004_shares.sql"),
+    },
 ];
 
 /// Opens the service's database.
@@ -75,6 +80,7 @@ pub async fn start(
     config: Config,
 ) -> Result<Running, BootError> {
     let vault = Vault::new(host.keyring.clone());
+    sharing::cut(host, &store).await?;
     declared::apply(&store, &vault, &config.subscriptions).await?;
     let log = Log::open(store.clone())?;
     log.hear_others(&host.tasks);
@@ -86,7 +92,8 @@ pub async fn start(
     }
     let live = Live::start(host, log.clone());
     let network = Network::new(&config, host.tasks.clone());
-    let deliveries = Deliveries::start(host, &duty, log.clone(), &config, vault.clone(), network);
+    let duties = sharing::duties(host, &store, &duty).await?;
+    let deliveries = Deliveries::start(host, &duties, log.clone(), &config, vault.clone(), network);
     retention::spawn(host, &duty, store, deliveries.clone(), &config);
     let api = Api {
         host: host.clone(),

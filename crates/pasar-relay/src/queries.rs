@@ -9,7 +9,7 @@ use pasar_types::id::SubscriptionId;
 
 use crate::{
     subscription::Stored,
-    tables::{dead_letters, messages, progress, retries, subscriptions},
+    tables::{dead_letters, messages, progress, retries, shares, subscriptions},
 };
 
 /// A subscription as clients see it, with what only the API needs.
@@ -45,7 +45,7 @@ pub fn subscriptions_after(
 pub fn known(tx: &Tx<'_>, stored: Stored) -> Result<Known, Fault> {
     let place = progress::find(tx, stored.id)?
         .ok_or_else(|| Fault::Corrupt(format!("{} has no progress", stored.id)))?;
-    let position = place.true_position(progress::watermark(tx)?);
+    let position = place.true_position(shares::watermark(tx, place.share)?);
     Ok(Known {
         subscription: Subscription {
             id: stored.id,

@@ -8,4 +8,5 @@ pub(crate) mod nudges;
 pub(crate) mod progress;
 pub(crate) mod replays;
 pub(crate) mod retries;
+pub(crate) mod shares;
 pub(crate) mod subscriptions;

@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod lane;
 pub mod lease;
 pub mod lineage;
+pub mod member;
 pub mod place;
 pub mod scratch;
 pub mod snapshot;

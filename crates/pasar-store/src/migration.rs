@@ -28,6 +28,10 @@ const OWN: &[Migration] = &[
         name: "store/0004_trimmed",
         sql: include_str!("../migrations/0004_trimmed.sql"),
     },
+    Migration {
+        name: "store/0005_members",
+        sql: include_str!("../migrations/0005_members.sql"),
+    },
 ];
 
 /// Brings a database to the newest schema, one instance at a time. Refuses one that a newer version has migrated.

@@ -16,13 +16,14 @@ use crate::fresh::is_on_server;
 pub struct Rows(Vec<String>);
 
 /// What the store keeps for itself. Events are shown beside the rows.
-const BOOKKEEPING: [&str; 9] = [
+const BOOKKEEPING: [&str; 10] = [
     "feed",
     "feed_head",
     "follower_position",
     "idempotency",
     "lease",
     "lease_beat",
+    "member",
     "migration",
     "parked",
     "store_meta",

@@ -6,6 +6,7 @@
 
 mod case;
 mod databases;
+mod deliveries;
 mod feeds;
 mod judge;
 mod ledger;
@@ -86,6 +87,7 @@ fn look(databases: &Databases, patience: Duration, report: &mut Report) -> anyho
         orders::check(shop, patience, report)?;
     }
     relay::check(databases, report)?;
+    deliveries::check(databases, report)?;
     feeds::check_followers(databases, &heads, patience, report)?;
     if databases.shop.is_some() {
         report.note_what_was_not_seen(databases.relay.is_some());

@@ -11,16 +11,17 @@ use pasar_store::{
 };
 use tokio::sync::watch;
 
+use super::part::{Claim, Part};
 use crate::{host::Host, problem::Chain, sleeper::Sleeper};
 
 /// How often the holder says that it lives.
-const BEAT: Duration = Duration::from_secs(1);
+pub(super) const BEAT: Duration = Duration::from_secs(1);
 /// How long after its last beat began the holder still trusts that it holds the lease.
 const TRUST: Duration = Duration::from_millis(2_500);
 /// How long a beat stands still before the lease is taken.
-const SILENCE: Duration = Duration::from_secs(3);
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 /// How often it is looked whether the lease is free.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// After a beat that failed.
 const AFTER_FAULT: Duration = Duration::from_millis(250);
 const _: () = assert!(TRUST.as_millis() < SILENCE.as_millis());
@@ -30,23 +31,34 @@ pub(super) struct Keeper {
     name: &'static str,
     /// What this process is called in the table. Only ever compared.
     holder: String,
-    held: watch::Sender<Option<Lease>>,
-    at_work: watch::Receiver<usize>,
+    /// How many leases this process may hold, this one among them.
+    part: Part,
+    signals: Signals,
     clock: Arc<dyn Clock>,
     sleeper: Arc<dyn Sleeper>,
     tasks: Tasks,
+}
+
+/// Between a keeper and the work that stands under its lease.
+pub(super) struct Signals {
+    pub(super) held: watch::Sender<Option<Lease>>,
+    /// The work shall end because it falls to another instance.
+    pub(super) leaving: watch::Sender<bool>,
+    pub(super) at_work: watch::Receiver<usize>,
 }
 
 /// Why a lease is not kept any longer.
 enum End {
     Lost(&'static str),
     Drained,
+    FallsToAnother,
 }
 
 /// A lease with the moment from which it is trusted.
 struct Taken {
     lease: Lease,
     since: Duration,
+    claim: Claim,
 }
 
 impl Keeper {
@@ -54,15 +66,16 @@ impl Keeper {
         host: &Host,
         store: Store,
         name: &'static str,
-        held: watch::Sender<Option<Lease>>,
-        at_work: &watch::Sender<usize>,
+        holder: String,
+        part: Part,
+        signals: Signals,
     ) -> Self {
         Self {
-            holder: host.ids.uuid_v7(host.clock.now()).to_string(),
+            holder,
             store,
             name,
-            held,
-            at_work: at_work.subscribe(),
+            part,
+            signals,
             clock: Arc::clone(&host.clock),
             sleeper: Arc::clone(&host.sleeper),
             tasks: host.tasks.clone(),
@@ -72,20 +85,27 @@ impl Keeper {
     /// Until the host drains and the work that stands under the lease has ended.
     pub(super) async fn run(self) {
         let service = self.store.service();
-        let gauge = metrics::gauge!("pasar_duty_held", "service" => service.as_str());
+        let gauge =
+            metrics::gauge!("pasar_duty_held", "service" => service.as_str(), "lease" => self.name);
         gauge.set(0.0);
-        while let Some(Taken { lease, since }) = self.take().await {
+        while let Some(taken) = self.take().await {
+            let lease = taken.lease.clone();
             tracing::info!(%service, lease = self.name, "on duty: background work runs here");
-            self.held.send_replace(Some(lease.clone()));
+            self.signals.held.send_replace(Some(lease.clone()));
             gauge.set(1.0);
-            let end = self.keep(&lease, since).await;
-            self.held.send_replace(None);
+            let end = self.keep(taken).await;
+            self.signals.held.send_replace(None);
+            self.signals.leaving.send_replace(false);
             gauge.set(0.0);
             match end {
                 End::Lost(why) => {
                     metrics::counter!("pasar_duty_lost_total", "service" => service.as_str())
                         .increment(1);
                     tracing::warn!(%service, lease = self.name, why, "off duty: background work ends here");
+                }
+                End::FallsToAnother => {
+                    tracing::info!(%service, lease = self.name, "off duty: this part falls to another instance");
+                    self.give_up(&lease).await;
                 }
                 End::Drained => return self.give_up(&lease).await,
             }
@@ -98,7 +118,13 @@ impl Keeper {
         loop {
             let since = self.clock.monotonic();
             match self.try_take(&mut watched).await {
-                Ok(Some(lease)) => return Some(Taken { lease, since }),
+                Ok(Some((lease, claim))) => {
+                    return Some(Taken {
+                        lease,
+                        since,
+                        claim,
+                    });
+                }
                 Ok(None) => {}
                 Err(Fault::Closed) => return None,
                 Err(fault) => {
@@ -119,8 +145,8 @@ impl Keeper {
     async fn try_take(
         &self,
         watched: &mut Option<(Seen, Duration)>,
-    ) -> Result<Option<Lease>, Fault> {
-        if self.tasks.is_draining() {
+    ) -> Result<Option<(Lease, Claim)>, Fault> {
+        if self.tasks.is_draining() || !self.part.has_room() {
             return Ok(None);
         }
         let seen = self.store.lease(self.name).await?;
@@ -137,28 +163,34 @@ impl Keeper {
                 false
             }
         };
-        if !may {
+        let Some(claim) = may.then(|| self.part.claim()).flatten() else {
             return Ok(None);
-        }
-        self.store.take_lease(self.name, &self.holder, seen).await
+        };
+        let taken = self.store.take_lease(self.name, &self.holder, seen).await?;
+        Ok(taken.map(|lease| (lease, claim)))
     }
 
-    /// Beats until the lease is lost, or the host drains and the work has ended.
-    async fn keep(&self, lease: &Lease, since: Duration) -> End {
-        let drained = self.drained();
-        tokio::pin!(drained);
+    /// Beats until the lease is lost, or the work has ended as it should.
+    async fn keep(&self, taken: Taken) -> End {
+        let Taken {
+            lease,
+            since,
+            claim,
+        } = taken;
+        let ended = self.ended(claim);
+        tokio::pin!(ended);
         let mut trusted_until = since + TRUST;
         let mut next = since + BEAT;
         loop {
             tokio::select! {
-                () = &mut drained => return End::Drained,
+                end = &mut ended => return end,
                 () = self.until(next.min(trusted_until)) => {}
             }
             let begun = self.clock.monotonic();
             if begun >= trusted_until {
                 return End::Lost("it could not be kept in time");
             }
-            let answer = self.store.beat_lease(lease);
+            let answer = self.store.beat_lease(&lease);
             let beaten = tokio::select! {
                 beaten = answer => beaten,
                 () = self.until(trusted_until) => return End::Lost("the database did not answer in time"),
@@ -179,11 +211,18 @@ impl Keeper {
         }
     }
 
-    /// The host drains, and nothing that stands under the lease goes on.
-    async fn drained(&self) {
-        self.tasks.draining().await;
-        let mut at_work = self.at_work.clone();
+    /// The host drains or the lease falls to another instance, and nothing that stands under it goes on.
+    async fn ended(&self, mut claim: Claim) -> End {
+        let end = tokio::select! {
+            () = self.tasks.draining() => End::Drained,
+            () = claim.is_one_too_many() => {
+                self.signals.leaving.send_replace(true);
+                End::FallsToAnother
+            }
+        };
+        let mut at_work = self.signals.at_work.clone();
         let _ = at_work.wait_for(|count| *count == 0).await;
+        end
     }
 
     async fn give_up(&self, lease: &Lease) {

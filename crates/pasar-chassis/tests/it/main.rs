@@ -12,4 +12,5 @@ mod grpc_health;
 mod host;
 mod http;
 mod requests;
+mod sharing;
 mod timers;

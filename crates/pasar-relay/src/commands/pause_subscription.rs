@@ -30,7 +30,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{Bench, input};
+    use crate::{
+        tables::shares,
+        testing::{Bench, input},
+    };
 
     #[test]
     fn a_paused_subscription_keeps_the_place_that_the_watermark_gave_it() {
@@ -41,10 +44,11 @@ mod tests {
             let attached = progress::Progress {
                 position: 0,
                 attached: true,
+                share: 0,
                 failing_since: None,
             };
             progress::update(ctx, id, &attached)?;
-            progress::raise_watermark(ctx, 7)
+            shares::raise_watermark(ctx, 0, 7)
         });
         let checked = bench.check(move |ctx| {
             pause_subscription(ctx, id).map(|outcome| matches!(outcome, Outcome::Done(_)))

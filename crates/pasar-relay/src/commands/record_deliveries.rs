@@ -18,7 +18,7 @@ use crate::{
         dead_letters::{self, Dead},
         progress,
         retries::{self, Retry},
-        subscriptions,
+        shares, subscriptions,
     },
 };
 
@@ -101,7 +101,7 @@ pub(crate) fn record_deliveries(
     }
     ctx.join_flow(flow);
     let active = state == SubscriptionState::Active;
-    let watermark = progress::watermark(ctx)?;
+    let watermark = shares::watermark(ctx, place.share)?;
     place.position = place.true_position(watermark).max(command.position);
     // One that is attached says that it is done up to the watermark, so it joins only once it is.
     place.attached = command.attach && active && (place.attached || place.position >= watermark);

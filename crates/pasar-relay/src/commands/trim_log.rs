@@ -8,7 +8,7 @@ use pasar_store::{context::Context, fault::Fault};
 use pasar_types::id::SubscriptionId;
 
 use super::change;
-use crate::tables::{attempts, dead_letters, messages, progress};
+use crate::tables::{attempts, dead_letters, messages, nudges, progress, shares};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TrimLog {
@@ -50,6 +50,7 @@ fn move_on(ctx: &mut Context<'_>, command: TrimLog) -> Result<Vec<SubscriptionId
     let behind = progress::detached_before(ctx, upto, BATCH)?;
     for (id, after) in &behind {
         progress::set_position(ctx, *id, upto)?;
+        nudges::nudge(ctx, *id)?;
         let event = SubscriptionOverrun {
             subscription_id: *id,
             after: *after,
@@ -63,7 +64,7 @@ fn move_on(ctx: &mut Context<'_>, command: TrimLog) -> Result<Vec<SubscriptionId
 /// Answers whether there may be more.
 fn trim_messages(ctx: &Context<'_>, command: TrimLog) -> Result<bool, Fault> {
     let ends = messages::ends(ctx)?;
-    let mut done = progress::watermark(ctx)?;
+    let mut done = shares::lowest_watermark(ctx)?;
     if let Some(lowest) = progress::lowest_detached(ctx)? {
         done = done.min(lowest);
     }

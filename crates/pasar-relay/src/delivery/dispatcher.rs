@@ -9,7 +9,7 @@ use pasar_store::{
 };
 
 use super::{Shared, spawn_courier};
-use crate::tables::progress;
+use crate::tables::shares;
 
 /// Messages that are handed out at once.
 const STRETCH: usize = 512;
@@ -63,13 +63,13 @@ pub(super) async fn keep_watermark(shared: Arc<Shared>) {
             _ = ticks.tick() => {}
             () = shared.tasks.draining() => {}
         }
-        let lease = shared.lease.clone();
+        let (lease, share) = (shared.lease.clone(), shared.share);
         let raised = shared.board.raise(|level| {
             shared
                 .store
                 .write(LaneKey::ZERO, Class::Internal, shared.cause(), move |ctx| {
                     ctx.holding(&lease)?;
-                    progress::raise_watermark(ctx, level)
+                    shares::raise_watermark(ctx, share, level)
                 })
         });
         if let Some((level, answer)) = raised {

@@ -10,6 +10,8 @@ use pasar_types::{
     time::Timestamp,
 };
 
+use super::shares;
+
 /// A message, with its data only where that is short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlowRow {
@@ -242,30 +244,29 @@ pub(crate) fn first_retry(
     )
 }
 
-/// Subscriptions that have not come past a position, those furthest behind first. The watermark counts for
-/// those that share it.
+/// Subscriptions that have not come past a position, those furthest behind first. The watermark of its share counts
+/// for each that is attached.
 pub(crate) fn behind(
     tx: &Tx<'_>,
     position: i64,
     limit: usize,
 ) -> Result<Vec<SubscriptionRow>, Fault> {
-    let watermark: i64 = tx.query_one("SELECT position FROM watermark", &[], |row| row.get(0))?;
-    // Where the watermark is past it, so are all that share it.
-    let shares = i64::from(watermark < position);
-    let mut rows = tx.query_all(
-        "SELECT s.id, s.owner, s.state, s.spec, p.position, p.attached
+    let first = shares::watermark(tx, 0)?;
+    tx.query_all(
+        "SELECT s.id, s.owner, s.state, s.spec, p.position, p.attached,
+                COALESCE(h.watermark, ?3)
          FROM progress p JOIN subscription s ON s.id = p.subscription
-         WHERE p.position < ?1 AND p.attached <= ?2 ORDER BY p.position LIMIT ?3",
-        &[&position, &shares, &bound(limit)],
+         LEFT JOIN share h ON h.number = p.share
+         WHERE p.position < ?1 AND (p.attached = 0 OR COALESCE(h.watermark, ?3) < ?1)
+         ORDER BY p.position LIMIT ?2",
+        &[&position, &bound(limit), &first],
         |row| {
             let own: i64 = row.get(4)?;
             let attached = row.get::<i64>(5)? != 0;
-            let position = if attached { own.max(watermark) } else { own };
+            let position = if attached { own.max(row.get(6)?) } else { own };
             subscription(row, position)
         },
-    )?;
-    rows.retain(|row| row.position < position);
-    Ok(rows)
+    )
 }
 
 pub(crate) fn one_subscription(

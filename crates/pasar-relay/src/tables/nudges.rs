@@ -4,6 +4,8 @@
 use pasar_store::{context::Context, fault::Fault, tx::Tx};
 use pasar_types::id::SubscriptionId;
 
+use super::shares;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Nudge {
     pub(crate) subscription: SubscriptionId,
@@ -16,18 +18,19 @@ pub(crate) fn nudge(ctx: &mut Context<'_>, id: SubscriptionId) -> Result<(), Fau
         return Ok(());
     }
     ctx.execute(
-        "INSERT INTO nudge (subscription, number) VALUES (?1, 1)
+        "INSERT INTO nudge (subscription, number, share) VALUES (?1, 1, ?2)
          ON CONFLICT (subscription) DO UPDATE SET number = nudge.number + 1",
-        &[&id],
+        &[&id, &shares::of(id, shares::count(ctx)?)],
     )?;
     ctx.tell_others();
     Ok(())
 }
 
-pub(crate) fn some(tx: &Tx<'_>, limit: usize) -> Result<Vec<Nudge>, Fault> {
+/// Of one share.
+pub(crate) fn some(tx: &Tx<'_>, share: i64, limit: usize) -> Result<Vec<Nudge>, Fault> {
     tx.query_all(
-        "SELECT subscription, number FROM nudge ORDER BY subscription LIMIT ?1",
-        &[&i64::try_from(limit).unwrap_or(i64::MAX)],
+        "SELECT subscription, number FROM nudge WHERE share = ?1 ORDER BY subscription LIMIT ?2",
+        &[&share, &i64::try_from(limit).unwrap_or(i64::MAX)],
         |row| {
             Ok(Nudge {
                 subscription: row.get(0)?,

@@ -1,5 +1,4 @@
-//! Rows of `progress`, a subscription's place in the log, and of `watermark`, the place that all share who are
-//! attached.
+//! Rows of `progress`: a subscription's place in the log.
 
 use pasar_store::{
     fault::Fault,
@@ -7,15 +6,19 @@ use pasar_store::{
 };
 use pasar_types::{id::SubscriptionId, time::Timestamp};
 
+use super::shares;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub(crate) position: i64,
     pub(crate) attached: bool,
+    /// Of the deliveries, which stays as it is.
+    pub(crate) share: i64,
     pub(crate) failing_since: Option<Timestamp>,
 }
 
 impl Progress {
-    /// Where it truly is: one that is attached has nothing left to do up to the watermark.
+    /// Where it truly is: one that is attached has nothing left to do up to the watermark of its share.
     pub(crate) const fn true_position(&self, watermark: i64) -> i64 {
         if self.attached && watermark > self.position {
             watermark
@@ -28,16 +31,16 @@ impl Progress {
 /// A new subscription begins detached.
 pub(crate) fn insert(tx: &Tx<'_>, id: SubscriptionId, position: i64) -> Result<(), Fault> {
     tx.execute(
-        "INSERT INTO progress (subscription, position, attached, failing_since)
-         VALUES (?1, ?2, 0, NULL)",
-        &[&id, &position],
+        "INSERT INTO progress (subscription, position, attached, share, failing_since)
+         VALUES (?1, ?2, 0, ?3, NULL)",
+        &[&id, &position, &shares::of(id, shares::count(tx)?)],
     )?;
     Ok(())
 }
 
 pub(crate) fn find(tx: &Tx<'_>, id: SubscriptionId) -> Result<Option<Progress>, Fault> {
     tx.query_opt(
-        "SELECT position, attached, failing_since FROM progress WHERE subscription = ?1",
+        "SELECT position, attached, share, failing_since FROM progress WHERE subscription = ?1",
         &[&id],
         progress,
     )
@@ -62,7 +65,7 @@ pub(crate) fn detach(tx: &Tx<'_>, id: SubscriptionId) -> Result<Option<i64>, Fau
         return Ok(None);
     };
     if progress.attached {
-        progress.position = progress.true_position(watermark(tx)?);
+        progress.position = progress.true_position(shares::watermark(tx, progress.share)?);
         progress.attached = false;
         update(tx, id, &progress)?;
     }
@@ -105,23 +108,11 @@ pub(crate) fn set_position(tx: &Tx<'_>, id: SubscriptionId, position: i64) -> Re
     )
 }
 
-pub(crate) fn watermark(tx: &Tx<'_>) -> Result<i64, Fault> {
-    tx.query_one("SELECT position FROM watermark", &[], |row| row.get(0))
-}
-
-/// It only grows.
-pub(crate) fn raise_watermark(tx: &Tx<'_>, position: i64) -> Result<(), Fault> {
-    tx.execute(
-        "UPDATE watermark SET position = ?1 WHERE position < ?1",
-        &[&position],
-    )?;
-    Ok(())
-}
-
 fn progress(row: &Row<'_>) -> Result<Progress, Fault> {
     Ok(Progress {
         position: row.get(0)?,
         attached: row.get(1)?,
-        failing_since: row.get(2)?,
+        share: row.get(2)?,
+        failing_since: row.get(3)?,
     })
 }

@@ -13,3 +13,4 @@ mod properties;
 mod replay;
 mod restarts;
 mod retention;
+mod shared_out;

@@ -12,6 +12,7 @@ mod idempotency;
 mod inspection;
 mod leases;
 mod lineage;
+mod members;
 mod merged;
 mod races;
 mod server;

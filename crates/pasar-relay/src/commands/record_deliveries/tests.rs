@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    tables::messages,
+    tables::{messages, shares},
     testing::{Bench, input},
 };
 
@@ -127,10 +127,10 @@ fn one_that_finds_nobody_to_wait_behind_is_due_at_once() {
 #[test]
 fn it_attaches_only_once_it_is_done_up_to_the_watermark() {
     let (bench, id) = bench();
-    bench.given(|ctx| progress::raise_watermark(ctx, 3));
+    bench.given(|ctx| shares::raise_watermark(ctx, 0, 3));
     assert!(!run(&bench, id, 2, true, Vec::new()).attached);
     assert!(run(&bench, id, 3, true, Vec::new()).attached);
-    bench.given(|ctx| progress::raise_watermark(ctx, 9));
+    bench.given(|ctx| shares::raise_watermark(ctx, 0, 9));
     assert!(!run(&bench, id, 3, false, Vec::new()).attached);
     assert_eq!(bench.progress(id).position, 9);
 }

@@ -24,7 +24,7 @@ use pasar_relay::{
     destinations::guard::Guard,
     log::Log,
     message::Message,
-    queries, retention,
+    queries, retention, sharing,
     vault::{Kinds, Vault},
 };
 use pasar_store::{
@@ -49,6 +49,8 @@ pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) deliveries: Deliveries,
     pub(crate) duty: Duty,
+    /// By share.
+    pub(crate) shares: Vec<Duty>,
     vault: Vault,
 }
 
@@ -77,22 +79,43 @@ impl Bench {
         [first, Self::begin(second, Config::default(), KINDS)]
     }
 
+    /// An instance on a database that is cut into shares, which it makes or joins.
+    pub(crate) async fn sharing(host: TestHost) -> Self {
+        let store = host.host.open_store(Service::Relay, MIGRATIONS).unwrap();
+        sharing::cut(&host.host, &store).await.unwrap();
+        let all = Duty::start(&host.host, &store);
+        let shares = sharing::duties(&host.host, &store, &all).await.unwrap();
+        Self::of_duties(host, Config::default(), KINDS, store, (all, shares))
+    }
+
     fn begin(host: TestHost, config: Config, kinds: Kinds) -> Self {
+        let store = host.host.open_store(Service::Relay, MIGRATIONS).unwrap();
+        let duty = Duty::start(&host.host, &store);
+        let shares = vec![duty.clone()];
+        Self::of_duties(host, config, kinds, store, (duty, shares))
+    }
+
+    fn of_duties(
+        host: TestHost,
+        config: Config,
+        kinds: Kinds,
+        store: Store,
+        (duty, shares): (Duty, Vec<Duty>),
+    ) -> Self {
         let vault = Vault {
             keyring: host.host.keyring.clone(),
             kinds,
         };
-        let store = host.host.open_store(Service::Relay, MIGRATIONS).unwrap();
         let log = Log::open(store.clone()).unwrap();
         log.hear_others(&host.host.tasks);
-        let duty = Duty::start(&host.host, &store);
         let network = Network {
             guard: Guard::open(),
             connect_timeout: Duration::from_secs(1),
             attempt_timeout: Duration::from_secs(1),
             tasks: host.host.tasks.clone(),
         };
-        let deliveries = Deliveries::start(&host.host, &duty, log, &config, vault.clone(), network);
+        let deliveries =
+            Deliveries::start(&host.host, &shares, log, &config, vault.clone(), network);
         retention::spawn(
             &host.host,
             &duty,
@@ -106,6 +129,7 @@ impl Bench {
             store,
             deliveries,
             duty,
+            shares,
             vault,
         }
     }
@@ -129,9 +153,10 @@ impl Bench {
             store,
             deliveries,
             duty,
+            shares,
             vault,
         } = self;
-        drop((deliveries, duty));
+        drop((deliveries, duty, shares));
         store.close();
         drop(store);
         host.restart();

@@ -80,8 +80,28 @@ pub(in crate::check) fn data_bytes(tx: &Tx<'_>) -> Result<i64, Fault> {
     )
 }
 
-pub(in crate::check) fn watermark(tx: &Tx<'_>) -> Result<i64, Fault> {
-    tx.query_one("SELECT position FROM watermark", &[], |row| row.get(0))
+/// Of the share that is furthest ahead.
+pub(in crate::check) fn highest_watermark(tx: &Tx<'_>) -> Result<i64, Fault> {
+    tx.query_one(
+        "SELECT MAX(position) FROM
+         (SELECT position FROM watermark UNION ALL SELECT watermark FROM share) AS places",
+        &[],
+        |row| row.get(0),
+    )
+}
+
+/// Subscriptions whose share nobody delivers, as there is none of its number.
+pub(in crate::check) fn outside_of_shares(
+    tx: &Tx<'_>,
+    limit: i64,
+) -> Result<Vec<SubscriptionId>, Fault> {
+    tx.query_all(
+        "SELECT subscription FROM progress WHERE share <> 0
+         AND NOT EXISTS (SELECT 1 FROM share WHERE share.number = progress.share)
+         ORDER BY subscription LIMIT ?1",
+        &[&limit],
+        |row| row.get(0),
+    )
 }
 
 pub(in crate::check) fn messages(

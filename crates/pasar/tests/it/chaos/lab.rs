@@ -98,7 +98,8 @@ impl Lab {
                 let answer = reqwest::Client::new().get(url).send().await;
                 let Ok(answer) = answer else { continue };
                 let text = answer.text().await.unwrap_or_default();
-                let held = format!("pasar_duty_held{{service=\"{service}\"}} 1");
+                let held =
+                    format!("pasar_duty_held{{service=\"{service}\",lease=\"background\"}} 1");
                 if text.lines().any(|line| line == held) {
                     return number;
                 }

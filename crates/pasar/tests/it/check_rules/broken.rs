@@ -9,7 +9,7 @@ pub(super) struct Broken {
     pub(super) row: &'static str,
 }
 
-pub(super) const BROKEN: [Broken; 42] = [
+pub(super) const BROKEN: [Broken; 43] = [
     Broken {
         database: "orders",
         sql: "DELETE FROM feed WHERE sequence = 3",
@@ -237,6 +237,12 @@ pub(super) const BROKEN: [Broken; 42] = [
         sql: "UPDATE watermark SET position = 1000000",
         rule: "progress",
         row: "relay watermark",
+    },
+    Broken {
+        database: "relay",
+        sql: "UPDATE progress SET share = 3",
+        rule: "progress",
+        row: "relay progress of sub_",
     },
     Broken {
         database: "relay",

@@ -2,7 +2,7 @@
 
 use super::Bug;
 
-pub(super) const BUGS: [Bug; 14] = [
+pub(super) const BUGS: [Bug; 16] = [
     Bug {
         name: "feed-resumed-late",
         what: "a follower of a feed over HTTP that comes back misses an event",
@@ -167,5 +167,29 @@ pub(super) const BUGS: [Bug; 14] = [
         package: "pasar-store",
         on_postgres: true,
         caught_by: "followers::",
+    },
+    Bug {
+        name: "share-delivered-by-all",
+        what: "each instance of the relay delivers the subscriptions of all shares",
+        file: "crates/pasar-relay/src/delivery.rs",
+        changes: &[(
+            "place.filter(|place| place.share == shared.share)",
+            "place.filter(|place| place.share >= 0)",
+        )],
+        package: "pasar-relay",
+        on_postgres: false,
+        caught_by: "delivery::shared_out::instances_deliver",
+    },
+    Bug {
+        name: "share-handed-over-at-once",
+        what: "a share goes to another instance while its messages are on their way",
+        file: "crates/pasar-chassis/src/duty/keeper.rs",
+        changes: &[(
+            "let _ = at_work.wait_for(|count| *count == 0).await;",
+            "let _ = at_work.wait_for(|_| true).await;",
+        )],
+        package: "pasar-relay",
+        on_postgres: false,
+        caught_by: "delivery::shared_out::a_message_on_its_way",
     },
 ];
