@@ -26,6 +26,7 @@ mod relay_flows;
 mod relay_grpc;
 mod relay_outages;
 mod relay_reader;
+mod relay_shares;
 mod relay_stalled;
 mod roles;
 mod settling;
