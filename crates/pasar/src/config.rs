@@ -148,7 +148,28 @@ impl Config {
         Duration::from_millis(self.drain_notice_ms)
     }
 
+    fn check_public_url(&self) -> anyhow::Result<()> {
+        let expected = || {
+            format!(
+                "public_url: expected where clients reach the gateway, such as https://shop.example, got {:?}",
+                self.public_url
+            )
+        };
+        if self.public_url.is_empty() {
+            return Ok(());
+        }
+        let url: http::Uri = self.public_url.parse().with_context(expected)?;
+        let scheme = url.scheme_str().unwrap_or_default();
+        // Paths of the API begin right after it.
+        let is_whole = url.host().is_some_and(|host| !host.is_empty())
+            && matches!(url.path(), "" | "/")
+            && url.query().is_none();
+        ensure!(matches!(scheme, "http" | "https") && is_whole, expected());
+        Ok(())
+    }
+
     fn check_places(&self) -> anyhow::Result<()> {
+        let mut answered = BTreeMap::new();
         for (name, place) in &self.services {
             match name.parse::<Service>() {
                 Ok(Service::Gateway) => {
@@ -156,6 +177,11 @@ impl Config {
                 }
                 Ok(_) => place.check_ours(name)?,
                 Err(_) => place.check_foreign(name)?,
+            }
+            for prefix in &place.prefixes {
+                if let Some(other) = answered.insert(prefix, name) {
+                    bail!("services.{name}.prefixes: {prefix} is answered by {other} already");
+                }
             }
         }
         Ok(())
@@ -189,6 +215,7 @@ impl Config {
             .context("the configuration cannot be used; `pasar config` shows what there is")?;
         config.database.databases()?;
         config.gateway.validate().context("gateway")?;
+        config.check_public_url()?;
         config.check_places()?;
         config.users.check()?;
         config.orders.check()?;
@@ -291,5 +318,40 @@ mod tests {
         assert_eq!(url(&config, "[::]:80"), "http://[::1]:80");
         config.public_url = "https://kopi.example/".to_owned();
         assert_eq!(url(&config, "0.0.0.0:80"), "https://kopi.example");
+    }
+
+    #[test]
+    fn a_public_url_is_a_whole_one_and_nothing_more() {
+        for good in [
+            "http://localhost:8080",
+            "https://shop.example/",
+            "http://[::1]:80",
+        ] {
+            assert!(read(&[("PASAR_PUBLIC_URL", good)]).is_ok(), "{good}");
+        }
+        let bad = [
+            "shop",
+            "shop.example:8080",
+            "ftp://shop.example",
+            "https://",
+            "https://shop.example/kopi",
+            "https://shop.example?a=1",
+        ];
+        for bad in bad {
+            let refused = format!("{:#}", read(&[("PASAR_PUBLIC_URL", bad)]).unwrap_err());
+            assert!(refused.contains("https://shop.example"), "{bad}: {refused}");
+        }
+    }
+
+    #[test]
+    fn two_services_cannot_answer_the_same() {
+        let refused = read(&[
+            ("PASAR_SERVICES__A__URLS", "http://a:1"),
+            ("PASAR_SERVICES__A__PREFIXES", "/v1/extra"),
+            ("PASAR_SERVICES__B__URLS", "http://b:1"),
+            ("PASAR_SERVICES__B__PREFIXES", "/v1/more,/v1/extra"),
+        ]);
+        let refused = format!("{:#}", refused.unwrap_err());
+        assert!(refused.contains("/v1/extra is answered by a"), "{refused}");
     }
 }

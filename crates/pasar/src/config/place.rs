@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use anyhow::ensure;
+use pasar_contracts::api::OWN_PREFIXES;
 use serde::{Deserialize, Deserializer, de};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -59,6 +60,10 @@ impl Place {
             ensure!(
                 !rest.is_empty() && !rest.contains(['/', '?', '#', '%', ' ']),
                 "services.{name}.prefixes: expected a path of two segments such as /v1/{name}, got {prefix:?}"
+            );
+            ensure!(
+                !OWN_PREFIXES.contains(&prefix.as_str()),
+                "services.{name}.prefixes: {prefix} is Pasar's own; choose another, such as /v1/{name}"
             );
         }
         ensure!(
@@ -151,6 +156,8 @@ mod tests {
         assert!(refused(&foreign, "loyalty").contains("/v1/loyalty"));
         let foreign = place("urls = 'http://a:1'\nprefixes = ['/internal']");
         assert!(refused(&foreign, "loyalty").contains("two segments"));
+        let foreign = place("urls = 'http://a:1'\nprefixes = ['/v1/loyalty', '/v1/orders']");
+        assert!(refused(&foreign, "loyalty").contains("/v1/orders is Pasar's own"));
     }
 
     #[test]

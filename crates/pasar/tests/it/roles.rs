@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pasar_contracts::api::OWN_PREFIXES;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -243,6 +244,10 @@ async fn every_operation_admits_whom_it_is_for_and_refuses_everyone_else() {
         .filter(|it| !documented.contains_key(**it))
         .collect();
     assert!(gone.is_empty(), "no longer documented: {gone:?}");
+    for (_, path) in known.iter().filter_map(|it| it.split_once(" /v1/")) {
+        let own = format!("/v1/{}", path.split('/').next().unwrap());
+        assert!(OWN_PREFIXES.contains(&own.as_str()), "{own} may be taken");
+    }
 
     let callers = [
         (Caller::Anonymous, system.anonymous()),
