@@ -91,7 +91,7 @@ async fn follow_feed(
 ) -> Result<Response, Problem> {
     let with_private = admit(&identity, served.store.service())?;
     let after = match headers.get(LAST_EVENT_ID) {
-        Some(id) => served.resume(id)?,
+        Some(id) => served.resume(id).await?,
         None => query.after.unwrap_or(0),
     };
     if after < 0 {
@@ -149,7 +149,7 @@ fn takes_events(headers: &HeaderMap) -> bool {
 
 impl Served {
     /// `Last-Event-ID` is `{epoch}.{sequence}`. One of an earlier epoch holds up to where that ended.
-    fn resume(&self, id: &HeaderValue) -> Result<i64, Problem> {
+    async fn resume(&self, id: &HeaderValue) -> Result<i64, Problem> {
         let malformed = || {
             Problem::new(ProblemType::InvalidRequest)
                 .detail("Last-Event-ID must be the id of an event of this feed")
@@ -161,15 +161,21 @@ impl Served {
             .ok_or_else(malformed)?;
         let epoch: EpochId = epoch.parse().map_err(|_| malformed())?;
         let sequence: i64 = sequence.parse().map_err(|_| malformed())?;
-        if self.lineage.holds(Position { epoch, sequence }) {
+        if self.lineage.holds(Position { epoch, sequence }) && self.reaches(sequence).await? {
             return Ok(sequence);
         }
-        Err(Problem::new(ProblemType::Conflict)
+        Err(Problem::new(ProblemType::FeedDiverged)
             .detail(
-                "feed-diverged: this feed was restored to an earlier state than you have followed; decide what \
-                 to keep, then follow from forked_at",
+                "this feed was restored to an earlier state than you have followed; decide what to keep, then follow from \
+                 forked_at; where there is none it was put back without a mark, and whoever runs the service has to run \
+                 `pasar restore --mark`",
             )
             .with("head", self.head()))
+    }
+
+    /// Whether there ever was such a place. Another instance may have told of one that this one has not heard of yet.
+    async fn reaches(&self, sequence: i64) -> Result<bool, Fault> {
+        Ok(sequence <= self.store.head() || sequence <= self.store.stored_head().await?)
     }
 
     fn head(&self) -> FeedHead {

@@ -80,6 +80,9 @@ problems! {
     /// The configuration declares this subscription, so only the configuration changes it. Change it there and
     /// start again.
     Declared 409 "declared" "Declared in the configuration";
+    /// The feed was restored to an earlier state than you have followed: your place may be about what never happened. `head` says
+    /// where the epochs forked; decide what to keep, then follow from there.
+    FeedDiverged 409 "feed-diverged" "The feed was restored to an earlier state";
     /// The events that are asked for are not kept any more; `trimmed` tells from where on the feed goes. Whoever is new begins with
     /// the `snapshot`; whoever has followed it before has missed something, and begins anew.
     FeedTrimmed 410 "feed-trimmed" "The feed is trimmed";

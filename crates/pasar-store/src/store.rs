@@ -176,6 +176,11 @@ impl Store {
         *self.0.published.head.borrow()
     }
 
+    /// The same as the database says it, where other processes may have committed more than was heard of.
+    pub async fn stored_head(&self) -> Result<i64, Fault> {
+        self.read(|tx| Ok(feed::ends(tx)?.head)).await
+    }
+
     /// Changes whenever events are committed.
     #[must_use]
     pub fn heads(&self) -> watch::Receiver<i64> {

@@ -59,6 +59,19 @@ impl Reader {
         self.tasks = Tasks::new();
     }
 
+    /// What its follower says that a person has to do.
+    async fn alarm(&self) -> String {
+        soon(async {
+            loop {
+                if let [(_, text)] = &self.tasks.alarms()[..] {
+                    return text.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+
     /// Everything up to a place came once, in order.
     #[track_caller]
     fn has_all(&self, upto: i64) {
@@ -216,15 +229,7 @@ async fn a_restore_to_before_what_was_followed_stops_the_follower_until_somebody
         if kind == Kind::Local {
             reader.follow(lab.feed(&reader.tasks));
         }
-        let alarm = soon(async {
-            loop {
-                if let [(_, text)] = &reader.tasks.alarms()[..] {
-                    return text.clone();
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        let alarm = reader.alarm().await;
         assert!(alarm.contains("feed-diverged"), "{alarm}");
         assert!(
             alarm.contains("pasar reconcile inventory orders"),
@@ -242,4 +247,40 @@ async fn a_restore_to_before_what_was_followed_stops_the_follower_until_somebody
         assert_eq!(seen(&reader.store), expected);
         assert!(reader.tasks.alarms().is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_put_back_without_a_mark_is_noticed_by_who_was_further() {
+    for kind in Kind::ALL {
+        let mut lab = Lab::new(kind).await;
+        let mut reader = Reader::new();
+        lab.publish(10).await;
+        let follower = reader.follow(lab.feed(&reader.tasks));
+        soon(follower.caught_up_to(10)).await;
+        // It goes on where it was, as if nothing had happened.
+        reader.stop().await;
+        lab.put_back_unsaid(6).await;
+        lab.publish(2).await;
+        reader.follow(lab.feed(&reader.tasks));
+        let alarm = reader.alarm().await;
+        assert!(alarm.contains("ends at 8"), "{alarm}");
+        assert!(
+            alarm.contains("pasar restore --mark --only orders"),
+            "{alarm}"
+        );
+        reader.has_all(10);
+        reader.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_waits_notices_that_the_publisher_was_put_back() {
+    let mut lab = Lab::new(Kind::Http).await;
+    let reader = Reader::new();
+    lab.publish(10).await;
+    let follower = reader.follow(lab.feed(&reader.tasks));
+    soon(follower.caught_up_to(10)).await;
+    lab.put_back_unsaid(6).await;
+    let alarm = reader.alarm().await;
+    assert!(alarm.contains("ends at 6"), "{alarm}");
 }

@@ -54,6 +54,11 @@ struct Stretch {
 const STRETCH: usize = 256;
 /// A position that only skipped what did not concern it is stored after this time.
 const IDLE_STORE: Duration = Duration::from_secs(1);
+/// How often it is looked whether the publisher was put back, while nothing comes.
+const LOOK_BACK: Duration = Duration::from_secs(10);
+/// One instance of a publisher may be behind what another has told, but not for so many looks.
+const LOOKS: usize = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 const RETRY_PARKED: Duration = Duration::from_secs(30);
 const BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
@@ -150,6 +155,8 @@ impl Reader {
                 trimmed,
             });
         }
+        let furthest = stored.iter().copied().max().unwrap_or(0);
+        self.ensure_not_put_back(head.epoch, furthest).await?;
         if read < begun.snapshot {
             tracing::info!(
                 follower = %self.store.service(), publisher = %self.publisher, at = begun.snapshot, read,
@@ -170,6 +177,33 @@ impl Reader {
         })
     }
 
+    /// Within an epoch a feed only grows, unless its database was put back and nobody said so.
+    async fn ensure_not_put_back(&self, epoch: EpochId, reached: i64) -> Result<(), Stopped> {
+        let mut ended_at = 0;
+        for _ in 0..LOOKS {
+            let head = self.feed.head().await?;
+            if head.epoch != epoch || head.sequence >= reached {
+                return Ok(());
+            }
+            ended_at = head.sequence;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        Err(Stopped::PutBack {
+            follower: self.store.service(),
+            publisher: self.publisher,
+            head: ended_at,
+            reached,
+        })
+    }
+
+    async fn look_back(&self, place: &Place) -> Result<(), Stopped> {
+        match self.ensure_not_put_back(place.epoch, place.read).await {
+            // What is down may come back as it was.
+            Err(Stopped::Fault(Fault::Unreachable(_))) => Ok(()),
+            looked => looked,
+        }
+    }
+
     /// Goes over to the feed's epoch, if all that was followed lies before the forks.
     async fn adopt(&self, lineage: &Lineage) -> Result<(), Stopped> {
         let adopted = self.store.adopt(self.publisher, lineage.clone()).await?;
@@ -188,7 +222,9 @@ impl Reader {
 
     async fn read_on(&self, place: &mut Place) -> Result<std::convert::Infallible, Stopped> {
         let mut retry_parked = tokio::time::interval(RETRY_PARKED);
-        let mut idle_stored = tokio::time::Instant::now();
+        let begun = tokio::time::Instant::now();
+        let mut look_back = tokio::time::interval_at(begun + LOOK_BACK, LOOK_BACK);
+        let mut idle_stored = begun;
         loop {
             let Some(stretch) = self.next(place).await? else {
                 tokio::select! {
@@ -197,6 +233,7 @@ impl Reader {
                         self.hand_out(place, &[], place.read, true).await?;
                         idle_stored = tokio::time::Instant::now();
                     }
+                    _ = look_back.tick() => self.look_back(place).await?,
                     _ = retry_parked.tick() => self.retry_parked().await?,
                 }
                 continue;

@@ -18,6 +18,17 @@ pub(super) enum Stopped {
         follower: Service,
         publisher: Service,
     },
+    /// Its events from here on would be taken for such as were taken before.
+    #[error(
+        "feed-diverged: {publisher}'s feed ends at {head}, and {follower} has followed it up to {reached}: its database was \
+         put back to an earlier state without a mark; end all of {publisher} and run `pasar restore --mark --only {publisher}`"
+    )]
+    PutBack {
+        follower: Service,
+        publisher: Service,
+        head: i64,
+        reached: i64,
+    },
     /// What is missing was told while nobody followed. A snapshot has what still counts of it, but not what ended.
     #[error(
         "feed-trimmed: {publisher} keeps its feed from {trimmed} on, and {follower} has followed it up to {reached}: \
@@ -39,7 +50,7 @@ impl Stopped {
     /// A publisher that does not answer is told of by whoever listens to it; it is no reason not to be ready.
     pub(super) fn tell(&self, follower: Service, publisher: Service, alarm: &Alarm) {
         let (diverged, trimmed) = match self {
-            Self::Diverged { .. } => (1.0, 0.0),
+            Self::Diverged { .. } | Self::PutBack { .. } => (1.0, 0.0),
             Self::Trimmed { .. } => (0.0, 1.0),
             _ => (0.0, 0.0),
         };
@@ -60,7 +71,11 @@ impl Stopped {
                     "follower waits"
                 );
             }
-            Self::Fault(_) | Self::Diverged { .. } | Self::Trimmed { .. } | Self::Fenced => {
+            Self::Fault(_)
+            | Self::Diverged { .. }
+            | Self::PutBack { .. }
+            | Self::Trimmed { .. }
+            | Self::Fenced => {
                 tracing::error!(
                     %follower, %publisher, error = self as &dyn std::error::Error,
                     "follower stopped, it tries again"

@@ -150,23 +150,33 @@ impl Lab {
     pub(super) async fn restore_to(&mut self, sequence: i64) -> EpochId {
         self.stop().await;
         let epoch = EpochId::from_uuid(self.host.ids.uuid_v7(self.host.clock.now()));
-        let path = self.host.data.join("orders.db");
-        let database = rusqlite::Connection::open(path).unwrap();
-        database
-            .execute("DELETE FROM feed WHERE sequence > ?1", [sequence])
-            .unwrap();
-        database
-            .execute("UPDATE feed_head SET head = ?1", [sequence])
-            .unwrap();
-        database
+        self.put_back(sequence)
             .execute(
                 "UPDATE store_meta SET parent = epoch, forked_at = ?1, epoch = ?2",
                 rusqlite::params![sequence, epoch.as_bytes()],
             )
             .unwrap();
-        drop(database);
         self.start().await;
         epoch
+    }
+
+    /// The same by another's tools, and nobody says so.
+    pub(super) async fn put_back_unsaid(&mut self, sequence: i64) {
+        self.stop().await;
+        drop(self.put_back(sequence));
+        self.start().await;
+    }
+
+    fn put_back(&self, sequence: i64) -> rusqlite::Connection {
+        let path = self.host.data.join("orders.db");
+        let database = rusqlite::Connection::open(path).unwrap();
+        for sql in [
+            "DELETE FROM feed WHERE sequence > ?1",
+            "UPDATE feed_head SET head = ?1",
+        ] {
+            database.execute(sql, [sequence]).unwrap();
+        }
+        database
     }
 
     pub(super) fn store(&self) -> &Store {
