@@ -19,6 +19,7 @@ pub mod lane;
 pub mod lease;
 pub mod lineage;
 pub mod member;
+pub mod parked;
 pub mod place;
 pub mod scratch;
 pub mod snapshot;

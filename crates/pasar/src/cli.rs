@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    backup, bench, check, config, dead_letters, flow, health, import, listen, migrate, reconcile,
-    replay, restore, sandbox, send, subscriptions, up, user,
+    backup, bench, check, config, dead_letters, flow, health, import, listen, migrate, parked,
+    reconcile, replay, restore, sandbox, send, subscriptions, up, user,
 };
 
 /// Pasar takes an order once and never loses it: stock and money settle exactly once.
@@ -50,6 +50,8 @@ enum Command {
     Restore(restore::Args),
     /// Put a follower back to where a restored feed forked from what it has followed
     Reconcile(reconcile::Args),
+    /// Show what a service was told and could not take, and give up what it never can
+    Parked(parked::Args),
     /// Change accounts on this machine
     #[command(subcommand)]
     User(user::Command),
@@ -90,6 +92,7 @@ impl Cli {
             Command::Backup(args) => backup::run(args),
             Command::Restore(args) => restore::run(args),
             Command::Reconcile(args) => many_threads()?.block_on(reconcile::run(args)),
+            Command::Parked(args) => many_threads()?.block_on(parked::run(args)),
             Command::User(command) => many_threads()?.block_on(user::run(command)),
             Command::Config => {
                 print!("{}", config::DEFAULTS);

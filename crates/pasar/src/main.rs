@@ -26,6 +26,7 @@ mod listen;
 mod locations;
 mod lock;
 mod migrate;
+mod parked;
 mod progress;
 mod reconcile;
 mod replay;

@@ -15,6 +15,7 @@ mod drain;
 mod grpc;
 mod live_failover;
 mod money;
+mod parked;
 mod ports;
 mod previous;
 mod processes;

@@ -1,0 +1,119 @@
+//! `pasar parked`: the events of others that a service could not take, and giving up those that it never can.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, ensure};
+use pasar_chassis::{databases::Databases, host::Host, keyring::Keyring};
+use pasar_contracts::event::Service;
+use pasar_store::{
+    ids::SystemIds,
+    inspect::Inspector,
+    parked::{Parked, list},
+};
+
+use crate::{cli::Data, config::Config, keyring_text, lock::DataLock, up};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The service that could not take them
+    service: Service,
+    /// Give up all events of this key that wait; the service must not run. May be there several times
+    #[arg(long, value_name = "KEY")]
+    give_up: Vec<String>,
+    #[command(flatten)]
+    data: Data,
+    /// Configuration file, as `pasar up` has it
+    #[arg(long, env = "PASAR_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args {
+        service, give_up, ..
+    } = args;
+    ensure!(
+        service != Service::Gateway,
+        "the gateway has no database: nothing of it waits"
+    );
+    let config = Config::load(args.config)?;
+    let data = args.data.data;
+    let databases = config.database.databases()?;
+    let place = databases.place(&data, service);
+    ensure!(
+        place.file().is_none_or(Path::is_file),
+        "the database of {service} is not in {}: name its folder with --data",
+        data.display()
+    );
+    if give_up.is_empty() {
+        let inspector = Inspector::open(service, place, up::migrations(service))?;
+        show(service, &inspector.read(|tx| list(tx, None))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    give_up_all(service, &give_up, databases, &data).await
+}
+
+fn show(service: Service, waiting: &[Parked]) {
+    if waiting.is_empty() {
+        println!("{service} has taken all events that it was told: nothing waits");
+        return;
+    }
+    waiting.iter().for_each(print);
+    println!(
+        "\n{} wait. They are tried again while {service} runs, every half minute: mend the cause. What can never be \
+         taken, such as what is told about an order that a restore took away, is given up while {service} does not \
+         run, all of a key at once:\n\n    pasar parked {service} --give-up {}",
+        waiting.len(),
+        waiting[0].event.key
+    );
+}
+
+fn print(
+    Parked {
+        publisher,
+        event,
+        fault,
+        since,
+    }: &Parked,
+) {
+    println!(
+        "{publisher} {}  {}  {}  since {since}\n    {fault}",
+        event.sequence, event.key, event.event_type
+    );
+}
+
+async fn give_up_all(
+    service: Service,
+    keys: &[String],
+    databases: Databases,
+    data: &Path,
+) -> anyhow::Result<ExitCode> {
+    let _lock = match databases.are_on_server() {
+        true => None,
+        false => Some(DataLock::take(data, service.as_str())?),
+    };
+    let environment = keyring_text::given()?;
+    let keyring = Keyring::open(data, environment.as_deref(), &SystemIds::default())?;
+    let host = Host {
+        databases,
+        ..Host::system(data, keyring, "")
+    };
+    let store = up::open_store(&host, service)?;
+    let mut missing = false;
+    for key in keys {
+        let given_up = store.give_up_parked(key).await;
+        let given_up = given_up.with_context(|| format!("the events of {key} are not given up"))?;
+        given_up.iter().for_each(print);
+        if given_up.is_empty() {
+            println!("nothing of {key} waits in {service}");
+            missing = true;
+        } else {
+            let many = given_up.len();
+            println!("{many} of {key} are given up: {service} never takes them");
+        }
+    }
+    store.close();
+    Ok(ExitCode::from(u8::from(missing)))
+}
