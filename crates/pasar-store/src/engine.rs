@@ -98,6 +98,14 @@ impl Connection {
         }
     }
 
+    /// The same for all of it, which leaves nothing beside the database, unless somebody else is at it.
+    pub(crate) fn empty_log(&self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.empty_log(),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Begins a transaction of a lane. Where several instances write, they take turns in it.
     pub(crate) fn begin_write(&self, lane: u32) -> Result<(), Fault> {
         match self {

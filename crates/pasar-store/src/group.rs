@@ -146,6 +146,15 @@ impl Writer {
         self.is_cut_off
     }
 
+    /// Leaves a file that is whole without the log beside it, as far as nobody else is at it.
+    pub(crate) fn end(self) {
+        // Its thread may be at the log.
+        drop(self.checkpointer);
+        if let Err(fault) = self.connection.empty_log() {
+            tracing::warn!(service = %self.service, error = %fault, "the log stays beside the database");
+        }
+    }
+
     fn cut_off(&mut self, jobs: Vec<Box<dyn Job>>, fault: &Fault) {
         self.is_cut_off = true;
         tracing::warn!(

@@ -43,7 +43,10 @@ impl Lanes {
             let work = Arc::clone(&queue);
             let thread = std::thread::Builder::new()
                 .name(format!("{service}-lane-{number}"))
-                .spawn(move || work_off(&work, &mut writer, most_in_group))
+                .spawn(move || {
+                    work_off(&work, &mut writer, most_in_group);
+                    writer.end();
+                })
                 .map_err(|error| Fault::Bug(format!("no thread for a lane: {error}")))?;
             lanes.0.push(Lane {
                 queue,

@@ -36,6 +36,8 @@ pub(crate) struct Row<'r>(&'r rusqlite::Row<'r>);
 const OLDEST_SQLITE: i32 = 3_051_003;
 const STATEMENTS_CACHED: usize = 128;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Nobody must wait long for a process to end.
+const BUSY_TIMEOUT_AT_END: Duration = Duration::from_millis(250);
 /// The WAL file is cut back to this after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 /// After a page was split SQLite looks through the whole cache at the next commit, so more is not better.
@@ -99,6 +101,14 @@ impl Connection {
     /// Moves committed pages from the WAL to the database, as far as readers allow, waiting for nobody.
     pub(crate) fn checkpoint(&self) -> Result<(), Fault> {
         self.query("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(true))
+    }
+
+    /// Moves all of them and cuts the WAL off, unless somebody reads or writes for longer than a moment.
+    pub(crate) fn empty_log(&self) -> Result<(), Fault> {
+        self.sqlite
+            .busy_timeout(BUSY_TIMEOUT_AT_END)
+            .map_err(fault)?;
+        self.query("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(true))
     }
 
     pub(crate) fn begin_write(&self) -> Result<(), Fault> {

@@ -1,5 +1,7 @@
 //! Looking into a database beside the process that writes it.
 
+use std::fs;
+
 use pasar_contracts::event::Service;
 use pasar_store::{
     fault::Fault,
@@ -49,6 +51,26 @@ fn a_database_of_another_version_or_none_at_all_is_refused_with_advice() {
     let none = bench.fresh.folder.path().join("none.db");
     let none = Inspector::open(Service::Orders, none, &[]);
     assert!(chain(&none.err().unwrap()).contains("data folder exists"));
+}
+
+/// Whoever copies the file of a process that ended in order has everything.
+#[test]
+fn a_closed_database_is_whole_without_the_log_beside_it() {
+    let bench = Bench::new(Executor::Threads);
+    let Some(file) = bench.fresh.place.file() else {
+        return;
+    };
+    submit(&bench.store, "a", 2).wait().unwrap();
+    // A connection for reading stays open, as in every process.
+    assert_eq!(bench.counter("a"), 2);
+    bench.store.close();
+    let copy = bench.fresh.folder.path().join("copy.db");
+    fs::copy(file, &copy).unwrap();
+    let copy = Inspector::open(Service::Orders, copy, MIGRATIONS).unwrap();
+    let value: i64 = copy
+        .read(|tx| tx.query_one("SELECT value FROM counter", &[], |row| row.get(0)))
+        .unwrap();
+    assert_eq!(value, 2);
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
