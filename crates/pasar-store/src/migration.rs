@@ -11,6 +11,15 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
+/// What became of a database that was brought to the newest schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// How many steps it took.
+    pub steps: usize,
+    /// It had none before.
+    pub is_new: bool,
+}
+
 const OWN: &[Migration] = &[
     Migration {
         name: "store/0001_store",
@@ -35,15 +44,14 @@ const OWN: &[Migration] = &[
 ];
 
 /// Brings a database to the newest schema, one instance at a time. Refuses one that a newer version has migrated.
-/// Answers how many steps it took.
 pub(crate) fn run(
     connection: &Connection,
     migrations: &[Migration],
     now: Timestamp,
-) -> Result<usize, Fault> {
+) -> Result<Migrated, Fault> {
     connection.begin_alone()?;
     match run_missing(connection, migrations, now) {
-        Ok(taken) => connection.commit().map(|()| taken),
+        Ok(migrated) => connection.commit().map(|()| migrated),
         Err(fault) => {
             connection.rollback()?;
             Err(fault)
@@ -68,7 +76,7 @@ fn run_missing(
     connection: &Connection,
     migrations: &[Migration],
     now: Timestamp,
-) -> Result<usize, Fault> {
+) -> Result<Migrated, Fault> {
     connection.ensure_schema()?;
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migration (
@@ -77,7 +85,7 @@ fn run_missing(
     )?;
     let applied = applied(connection)?;
     refuse_unknown(&applied, migrations)?;
-    let mut taken = 0;
+    let mut steps_taken = 0;
     for (position, step) in steps(migrations).enumerate() {
         if applied.iter().any(|name| name == step.name) {
             continue;
@@ -92,9 +100,12 @@ fn run_missing(
                 &now,
             ],
         )?;
-        taken += 1;
+        steps_taken += 1;
     }
-    Ok(taken)
+    Ok(Migrated {
+        steps: steps_taken,
+        is_new: applied.is_empty(),
+    })
 }
 
 fn steps(migrations: &[Migration]) -> impl Iterator<Item = &Migration> {
@@ -112,7 +123,22 @@ fn applied(connection: &Connection) -> Result<Vec<String>, Fault> {
     Ok(applied)
 }
 
+/// Fails if a database has steps, and none of these.
+pub(crate) fn refuse_another(
+    connection: &Connection,
+    migrations: &[Migration],
+) -> Result<(), Fault> {
+    let applied = applied(connection)?;
+    match another(&applied, migrations) {
+        Some(step) => Err(is_another(step)),
+        None => Ok(()),
+    }
+}
+
 fn refuse_unknown(applied: &[String], migrations: &[Migration]) -> Result<(), Fault> {
+    if let Some(step) = another(applied, migrations) {
+        return Err(is_another(step));
+    }
     match applied
         .iter()
         .find(|name| !steps(migrations).any(|step| step.name == **name))
@@ -122,4 +148,26 @@ fn refuse_unknown(applied: &[String], migrations: &[Migration]) -> Result<(), Fa
         ))),
         None => Ok(()),
     }
+}
+
+/// A step of what the database is, where it is something else: whatever the version, the first step stays.
+fn another<'a>(applied: &'a [String], migrations: &[Migration]) -> Option<&'a str> {
+    let first = migrations.first()?;
+    let is_of_store = |name: &str| name.starts_with("store/");
+    let mut others = applied.iter().filter(|name| !is_of_store(name));
+    match applied.iter().any(|name| name == first.name) {
+        true => None,
+        false => others.next().map(String::as_str),
+    }
+}
+
+/// Steps are called `0001_users`, or `sandbox/0001_books`.
+fn is_another(step: &str) -> Fault {
+    let owner = match step.split_once('/') {
+        Some((owner, _)) => owner,
+        None => step.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_'),
+    };
+    Fault::Corrupt(format!(
+        "this is the database of {owner}, as it has step {step}; put the right one in its place"
+    ))
 }

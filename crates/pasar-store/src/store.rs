@@ -26,7 +26,10 @@ use crate::{
     tx::Tx,
     watcher::Watcher,
 };
-pub use crate::{migration::Migration, place::Place};
+pub use crate::{
+    migration::{Migrated, Migration},
+    place::Place,
+};
 
 /// A database with its lanes. Cheap to clone; the last clone closes it.
 #[derive(Clone)]

@@ -14,9 +14,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use pasar_chassis::keyring;
-use pasar_contracts::event::Service;
 use pasar_store::{
-    backup::{self, Moment, Still},
+    backup::{self, Moment, Source, Still},
     clock::{Clock as _, SystemClock},
     crash::{self, CrashPoint},
     follower::Position,
@@ -140,10 +139,14 @@ fn copy_all(
         .iter()
         .map(|database| data.join(database.file()))
         .collect();
-    let named: Vec<(Service, &Path)> = databases
+    let named: Vec<Source<'_>> = databases
         .iter()
         .zip(&paths)
-        .map(|(database, path)| (database.service, path.as_path()))
+        .map(|(database, file)| Source {
+            service: database.service,
+            file,
+            migrations: database.migrations,
+        })
         .collect();
     let clock = SystemClock;
     let Moment { stills, pause } = backup::hold_still(&named, &clock)?;

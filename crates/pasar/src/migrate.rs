@@ -1,15 +1,20 @@
 //! `pasar migrate`: brings databases to the schema of this version, without running anything on them.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::ensure;
+use pasar_chassis::databases::Databases;
 use pasar_contracts::event::Service;
-use pasar_store::store::Store;
+use pasar_store::store::{Migrated, Store};
 
 use crate::{
     cli::Data,
     config::Config,
-    databases::DATABASES,
+    databases::{DATABASES, Database},
     lock::{self, DataLock},
 };
 
@@ -42,19 +47,46 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .map(|database| database.name);
     lock::make_folder(data)?;
     let _locks = DataLock::take_all(data, locked)?;
-    for database in &DATABASES {
+    let chosen = DATABASES.into_iter().filter(|database| {
         let has_it = !database.is_sandbox() || config.payments.sandbox.enabled;
-        if is_named(&database.service) && has_it {
-            let place = databases.named(data, database.name);
-            let steps = Store::migrate(&database.options(place.clone()))?;
-            println!("{:<10} {} {place}", database.name, said(steps));
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+        is_named(&database.service) && has_it
+    });
+    let mut done = String::new();
+    let migrated = migrate(chosen, &databases, data, &mut done);
+    // At the end, so that nobody who stops reading stops it half-way.
+    print!("{done}");
+    migrated.map(|()| ExitCode::SUCCESS)
 }
 
-fn said(steps: usize) -> String {
+/// One after the other; `done` is what became of each.
+fn migrate(
+    chosen: impl Iterator<Item = Database>,
+    databases: &Databases,
+    data: &Path,
+    done: &mut String,
+) -> anyhow::Result<()> {
+    let mut new = 0;
+    for database in chosen {
+        let place = databases.named(data, database.name);
+        let migrated = Store::migrate(&database.options(place.clone()))?;
+        writeln!(done, "{:<10} {} {place}", database.name, said(migrated))?;
+        new += usize::from(migrated.is_new);
+    }
+    let made = match new {
+        0 => return Ok(()),
+        1 => "1 database was".to_owned(),
+        new => format!("{new} databases were"),
+    };
+    writeln!(
+        done,
+        "{made} made anew; if your data is elsewhere, say where with --data or --config"
+    )?;
+    Ok(())
+}
+
+fn said(Migrated { steps, is_new }: Migrated) -> String {
     match steps {
+        steps if is_new => format!("is new, with {steps} steps at"),
         0 => "was up to date at".to_owned(),
         1 => "took 1 step at".to_owned(),
         steps => format!("took {steps} steps at"),

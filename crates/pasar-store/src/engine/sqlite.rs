@@ -1,5 +1,6 @@
 //! SQLite: bundled, in WAL mode, synced at every commit, with cached statements.
 
+mod content;
 mod copy;
 
 use std::{
@@ -56,9 +57,12 @@ impl Connection {
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let was_there = path.exists();
         let mut connection = rusqlite::Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        // Before anything is changed in it.
+        content::refuse_foreign(&connection, access, was_there.then_some(path))?;
         // Otherwise a statement that compares with a parameter may be planned anew whenever it is bound.
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use pasar_contracts::event::Service;
 use pasar_types::id::EpochId;
 
-use super::{Executor, Inner, Migration, OpenError, Place, Store, StoreOptions};
+use super::{Executor, Inner, Migrated, Migration, OpenError, Place, Store, StoreOptions};
 use crate::{
     checkpoint::Checkpointer,
     clock::Clock,
@@ -165,8 +165,8 @@ impl Store {
         })))
     }
 
-    /// Brings a database to the newest schema and closes it again; answers how many steps it took.
-    pub fn migrate(options: &StoreOptions) -> Result<usize, OpenError> {
+    /// Brings a database to the newest schema and closes it again.
+    pub fn migrate(options: &StoreOptions) -> Result<Migrated, OpenError> {
         let migrate = || {
             let connection = Connection::open(&options.place, Access::Write)?;
             migration::run(&connection, options.migrations, options.clock.now())

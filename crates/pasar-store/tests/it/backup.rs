@@ -4,20 +4,22 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use pasar_contracts::event::Service;
 use pasar_store::{
-    backup::{Moment, examine, hold_still},
-    clock::{Clock as _, SystemClock},
+    backup::{BackupError, Moment, Source, examine, hold_still},
+    clock::{Clock, SystemClock},
     ids::SystemIds,
     inspect::Inspector,
-    store::{Store, StoreOptions},
+    store::{Migration, Store, StoreOptions},
 };
+use pasar_types::time::Timestamp;
 
 use crate::bench_db::{MIGRATIONS, submit};
 
@@ -29,6 +31,10 @@ struct Pair {
 
 const SERVICES: [Service; 2] = [Service::Orders, Service::Payments];
 const MOMENTS: usize = 30;
+const OTHERS: &[Migration] = &[Migration {
+    name: "0001_others",
+    sql: "SELECT 1",
+}];
 
 impl Pair {
     fn new() -> Self {
@@ -48,15 +54,24 @@ impl Pair {
 
     /// In both orders, so that neither hides what the other shows.
     fn hold_still(&self, backwards: bool) -> Moment {
+        self.hold_still_by(backwards, &SystemClock).unwrap()
+    }
+
+    fn hold_still_by(&self, backwards: bool, clock: &dyn Clock) -> Result<Moment, BackupError> {
         let paths = SERVICES.map(|service| file(self.folder.path(), service));
-        let mut named: Vec<(Service, &Path)> = SERVICES
+        let mut named: Vec<Source<'_>> = SERVICES
             .into_iter()
-            .zip(paths.iter().map(PathBuf::as_path))
+            .zip(&paths)
+            .map(|(service, file)| Source {
+                service,
+                file,
+                migrations: MIGRATIONS,
+            })
             .collect();
         if backwards {
             named.reverse();
         }
-        hold_still(&named, &SystemClock).unwrap()
+        hold_still(&named, clock)
     }
 
     fn write_in_turn(&self) {
@@ -193,7 +208,7 @@ fn databases_that_are_written_all_the_time_are_waited_for() {
         let holding = scope.spawn(|| pair.hold_still(false));
         // The first is not held for as long as the second is waited for.
         let mut taken = 0;
-        while SystemClock.monotonic() < begun + std::time::Duration::from_millis(2_500) {
+        while SystemClock.monotonic() < begun + Duration::from_millis(2_500) {
             submit(&pair.stores[0], "a", 1).wait().unwrap();
             taken += 1;
         }
@@ -201,4 +216,79 @@ fn databases_that_are_written_all_the_time_are_waited_for() {
         held.execute_batch("ROLLBACK").unwrap();
         assert_eq!(holding.join().unwrap().stills.len(), 2);
     });
+}
+
+/// Seconds pass whenever somebody looks at it; it may do something at one of the looks.
+struct Hurried<'a> {
+    looks: AtomicI64,
+    at_third: &'a (dyn Fn() + Sync),
+}
+
+impl Clock for Hurried<'_> {
+    fn now(&self) -> Timestamp {
+        Timestamp::default()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let looks = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        if looks == 3 {
+            (self.at_third)();
+        }
+        Duration::from_secs(looks.unsigned_abs())
+    }
+}
+
+/// What is complained of, if the second database is never to be had.
+fn complaint_while_held(pair: &Pair, at_third: &(dyn Fn() + Sync)) -> String {
+    let clock = Hurried {
+        looks: AtomicI64::new(0),
+        at_third,
+    };
+    let refused = pair.hold_still_by(false, &clock).err().unwrap();
+    refused.to_string()
+}
+
+#[test]
+fn a_database_that_somebody_else_keeps_locked_is_named() {
+    let pair = Pair::new();
+    let path = file(pair.folder.path(), SERVICES[1]);
+    let held = Mutex::new(rusqlite::Connection::open(&path).unwrap());
+    let do_ = |sql| held.lock().unwrap().execute_batch(sql).unwrap();
+    do_("BEGIN IMMEDIATE");
+    let complaint = complaint_while_held(&pair, &|| {});
+    assert!(complaint.contains("nobody wrote to"), "{complaint}");
+    assert!(complaint.contains(path.to_str().unwrap()), "{complaint}");
+    // It is not kept, but written by many.
+    let complaint = complaint_while_held(&pair, &|| {
+        do_("DELETE FROM counter; CREATE TABLE more (a); COMMIT; BEGIN IMMEDIATE");
+    });
+    let expected = "that of payments is written all the time";
+    assert!(complaint.contains(expected), "{complaint}");
+    do_("COMMIT");
+    assert_eq!(pair.hold_still(false).stills.len(), 2);
+}
+
+#[test]
+fn a_database_under_the_name_of_another_is_not_copied() {
+    let pair = Pair::new();
+    pair.stores.iter().for_each(Store::close);
+    let [orders, payments] = SERVICES.map(|service| file(pair.folder.path(), service));
+    fs::copy(&payments, &orders).unwrap();
+    let source = |service, migrations| {
+        let file = orders.as_path();
+        let named = [Source {
+            service,
+            file,
+            migrations,
+        }];
+        hold_still(&named, &SystemClock).map(|moment| moment.stills.len())
+    };
+    // The steps are the same here, and it says itself whose it is.
+    let refused = source(Service::Orders, MIGRATIONS).unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("this is the database of payments"), "{why}");
+    let refused = source(Service::Payments, OTHERS).unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("this is the database of counter"), "{why}");
+    assert_eq!(source(Service::Payments, MIGRATIONS).unwrap(), 1);
 }

@@ -73,6 +73,30 @@ fn a_closed_database_is_whole_without_the_log_beside_it() {
     assert_eq!(value, 2);
 }
 
+#[test]
+fn a_file_that_is_empty_or_of_somebody_else_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |name: &str| {
+        let file = folder.path().join(name);
+        chain(
+            &Inspector::open(Service::Orders, file, MIGRATIONS)
+                .err()
+                .unwrap(),
+        )
+    };
+    fs::write(folder.path().join("empty.db"), "").unwrap();
+    assert!(refused("empty.db").contains("the file is empty"));
+    let foreign = rusqlite::Connection::open(folder.path().join("foreign.db")).unwrap();
+    foreign.execute_batch("CREATE TABLE t (a)").unwrap();
+    let why = refused("foreign.db");
+    assert!(
+        why.contains("is not a database of Pasar") && why.contains("\"t\""),
+        "{why}"
+    );
+    fs::write(folder.path().join("text.db"), "no database".repeat(100)).unwrap();
+    assert!(refused("text.db").contains("not a readable database"));
+}
+
 fn chain(error: &dyn std::error::Error) -> String {
     let source = error.source().map(chain).unwrap_or_default();
     format!("{error}: {source}")

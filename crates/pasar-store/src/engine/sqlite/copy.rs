@@ -24,6 +24,13 @@ impl Connection {
         }
     }
 
+    /// A number that changes when another connection has committed something, whoever has it.
+    pub(crate) fn data_version(&self) -> Result<i64, Fault> {
+        self.sqlite
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .map_err(fault)
+    }
+
     /// Copies what this connection sees into an empty file, which is synced and needs no log beside it. Within a
     /// snapshot that is the snapshot, whatever is committed meanwhile. `each` hears how many pages are left.
     pub(crate) fn copy_to(&self, file: &Path, mut each: impl FnMut(u64)) -> Result<(), Fault> {
