@@ -55,6 +55,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let (data, to) = (args.data.data, args.to);
     lock::refuse_unfinished(&data)?;
+    ensure!(
+        !data.join(manifest::FILE_NAME).exists(),
+        "{} is a backup itself; copy the folder as it is",
+        data.display()
+    );
     let databases: Vec<Database> = DATABASES
         .into_iter()
         .filter(|database| database.is_in(&data))

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::durable;
+use crate::{backup::manifest, durable};
 
 /// Where the lock of a service, or of the sandbox, lies.
 pub(crate) fn path(data: &Path, name: &str) -> PathBuf {
@@ -126,8 +126,21 @@ pub(crate) fn end_restore(data: &Path) -> io::Result<()> {
     durable::sync_folder(data)
 }
 
-/// Readable by its owner alone.
+/// Fails where a backup is: what is written to it is not what its manifest says any more.
+pub(crate) fn refuse_backup(data: &Path) -> anyhow::Result<()> {
+    ensure!(
+        !data.join(manifest::FILE_NAME).exists(),
+        "{folder} is a backup, as it has a {}, and stays as it was made; put it in place with `pasar restore {folder} \
+         --data FOLDER`",
+        manifest::FILE_NAME,
+        folder = data.display()
+    );
+    Ok(())
+}
+
+/// For whoever is about to write to a data folder: it is there afterwards, readable by its owner alone.
 pub(crate) fn make_folder(data: &Path) -> anyhow::Result<()> {
+    refuse_backup(data)?;
     create_private(data).with_context(|| {
         format!(
             "cannot make the data folder {}; name another with --data",

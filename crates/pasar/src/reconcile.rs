@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use pasar_chassis::{host::Host, keyring::Keyring};
+use pasar_chassis::{databases::Databases, host::Host, keyring::Keyring};
 use pasar_contracts::event::Service;
 use pasar_feed::follow::Follow as _;
 use pasar_store::{
@@ -16,7 +16,13 @@ use pasar_store::{
     lineage::Lineage, store::Store,
 };
 
-use crate::{cli::Data, config::Config, keyring_text, lock::DataLock, up};
+use crate::{
+    cli::Data,
+    config::Config,
+    keyring_text,
+    lock::{self, DataLock},
+    up,
+};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -46,7 +52,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let config = Config::load(args.config)?;
     let data = args.data.data;
-    let databases = config.database.databases()?;
+    // It changes positions alone: a database that is not there is not made.
+    let databases = config.database.databases()?.verified_only(true);
+    refuse_elsewhere(&databases, &data, follower)?;
+    if !up::follows(follower).contains(&publisher) {
+        println!("{follower} does not follow {publisher}: there is nothing to reconcile");
+        return Ok(ExitCode::SUCCESS);
+    }
     let _lock = match databases.are_on_server() {
         true => None,
         false => Some(DataLock::take(&data, follower.as_str())?),
@@ -62,6 +74,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let done = reconcile(&store, publisher, stands, args.yes).await;
     store.close();
     done
+}
+
+/// In a folder where the follower is not, nothing is made and nothing is said of it.
+fn refuse_elsewhere(databases: &Databases, data: &Path, follower: Service) -> anyhow::Result<()> {
+    let place = databases.place(data, follower);
+    lock::refuse_unfinished(data)?;
+    ensure!(
+        place.file().is_none_or(Path::is_file),
+        "the database of {follower} is not in {}; name its folder with --data",
+        data.display()
+    );
+    Ok(())
 }
 
 /// What the feed is now.
@@ -103,7 +127,10 @@ async fn reconcile(
     let follower = store.service();
     let followed = store.followed(publisher).await?;
     let Some(furthest) = followed.iter().map(|position| position.sequence).max() else {
-        println!("{follower} has never followed {publisher}: there is nothing to reconcile");
+        println!(
+            "{follower} keeps no place in the feed of {publisher} and begins anew when it starts: there is nothing to \
+             reconcile"
+        );
         return Ok(ExitCode::SUCCESS);
     };
     let shared = followed

@@ -56,7 +56,7 @@ struct Format {
 }
 
 const FORMAT: u32 = 1;
-const FILE_NAME: &str = "manifest.json";
+pub(crate) const FILE_NAME: &str = "manifest.json";
 
 impl Manifest {
     pub(crate) fn new(made_at: Timestamp, databases: Vec<Copied>, keys: Keys) -> Self {

@@ -1,21 +1,18 @@
 //! The databases of a data folder or a server, opened for reading alone.
 
 use std::{
-    fs::File,
+    collections::BTreeSet,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use pasar_chassis::databases::Databases as Places;
 use pasar_contracts::event::Service;
-use pasar_store::{
-    fault::Fault,
-    inspect::{InspectError, Inspector},
-    place::Place,
-};
+use pasar_store::{fault::Fault, inspect::Inspector, place::Place};
 
 use super::tables::feed;
-use crate::lock;
+use crate::{databases::DATABASES, lock};
 
 pub(super) struct Databases {
     pub(super) users: Inspector,
@@ -40,8 +37,7 @@ pub(super) struct Shop {
 }
 
 impl Databases {
-    /// Of files, the folders together hold all databases; one of a service is where it is found first. `books` is a
-    /// file; otherwise they are with the other databases, where there is a sandbox.
+    /// Of files, the folders together hold all databases, each once. `books` is a file; otherwise they are with the other databases, where there is a sandbox.
     pub(super) fn open(
         places: &Places,
         folders: Vec<PathBuf>,
@@ -56,9 +52,19 @@ impl Databases {
             );
             lock::refuse_unfinished(folder)?;
         }
+        if !places.are_on_server() {
+            refuse_two_of_one(&folders)?;
+        }
         let place = |service: Service| places.place(folder_of(&folders, service), service);
-        let open =
-            |service: Service, migrations| Inspector::open(service, place(service), migrations);
+        let open = |service: Service, migrations| {
+            let place = place(service);
+            ensure!(
+                place.file().is_none_or(Path::is_file),
+                "the database of {service} is not in {}; name its folder with --data or --also",
+                listed(&folders)
+            );
+            Ok::<_, anyhow::Error>(Inspector::open(service, place, migrations)?)
+        };
         let exists = |place: &Place| place.file().is_none_or(Path::is_file);
         let is_there = |service: Service| exists(&place(service));
         let relay = is_there(Service::Relay).then(|| open(Service::Relay, pasar_relay::MIGRATIONS));
@@ -80,7 +86,7 @@ impl Databases {
                     pasar_payments::sandbox::MIGRATIONS,
                 )
             });
-            Ok::<_, InspectError>(Shop {
+            Ok::<_, anyhow::Error>(Shop {
                 inventory: open(Service::Inventory, pasar_inventory::MIGRATIONS)?,
                 orders: open(Service::Orders, pasar_orders::MIGRATIONS)?,
                 payments: open(Service::Payments, pasar_payments::MIGRATIONS)?,
@@ -141,6 +147,36 @@ pub(crate) fn is_on_duty(databases: &[&Inspector]) -> Result<bool, Fault> {
         }
     }
     Ok(false)
+}
+
+/// Which of two is meant nobody can know here. A folder may be named twice.
+fn refuse_two_of_one(folders: &[PathBuf]) -> anyhow::Result<()> {
+    for database in &DATABASES {
+        let files: BTreeSet<PathBuf> = folders
+            .iter()
+            .filter(|folder| database.is_in(folder))
+            .map(|folder| fs::canonicalize(folder.join(database.file())))
+            .collect::<Result<_, _>>()?;
+        let mut files = files.iter();
+        if let (Some(one), Some(other)) = (files.next(), files.next()) {
+            bail!(
+                "there are two databases of {}, {} and {}; leave out the folder of the one that is not used, or move \
+                 that file away",
+                database.name,
+                one.display(),
+                other.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn listed(folders: &[PathBuf]) -> String {
+    let names: Vec<_> = folders
+        .iter()
+        .map(|folder| folder.display().to_string())
+        .collect();
+    names.join(", ")
 }
 
 fn file_name(service: Service) -> String {

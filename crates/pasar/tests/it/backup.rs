@@ -31,20 +31,20 @@ const BETWEEN: usize = 15;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder for backups.
-struct Shelf(TempDir);
+pub(crate) struct Shelf(TempDir);
 
 impl Shelf {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn place(&self, name: &str) -> PathBuf {
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// A backup of a data folder, which must succeed.
     #[track_caller]
-    fn backup(&self, data: &Path, name: &str) -> PathBuf {
+    pub(crate) fn backup(&self, data: &Path, name: &str) -> PathBuf {
         let to = self.place(name);
         let said = succeeds(pasar(data, &["backup", text(&to)]));
         assert!(said.contains("of one moment"), "{said}");
@@ -52,12 +52,12 @@ impl Shelf {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Runs the program on a data folder, and with the configuration beside it.
-fn pasar(data: &Path, args: &[&str]) -> Output {
+pub(crate) fn pasar(data: &Path, args: &[&str]) -> Output {
     let mut command = program();
     command.args(args).arg("--data").arg(data);
     let config = data.with_file_name("pasar.toml");
@@ -69,7 +69,7 @@ fn pasar(data: &Path, args: &[&str]) -> Output {
 
 /// What it said.
 #[track_caller]
-fn succeeds(output: Output) -> String {
+pub(crate) fn succeeds(output: Output) -> String {
     let said = String::from_utf8(output.stdout).unwrap();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}{complaint}");
@@ -78,13 +78,13 @@ fn succeeds(output: Output) -> String {
 
 /// What it complained of.
 #[track_caller]
-fn fails(output: Output) -> String {
+pub(crate) fn fails(output: Output) -> String {
     assert!(!output.status.success(), "it did what it must not");
     String::from_utf8(output.stderr).unwrap()
 }
 
 /// A data folder with some orders in it, and nobody at work.
-async fn folder_with_orders() -> Folder {
+pub(crate) async fn folder_with_orders() -> Folder {
     let system = System::start_in(Folder::of_shape(Shape::One, ""));
     system.api("STAFF").product("kept-tea", 100).await;
     for _ in 0..3 {

@@ -12,6 +12,7 @@ mod check_rules;
 mod crash;
 mod documents;
 mod drain;
+mod folders;
 mod grpc;
 mod live_failover;
 mod money;
