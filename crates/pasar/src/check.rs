@@ -22,7 +22,7 @@ use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
 
 pub(crate) use self::databases::is_on_duty;
 use self::{databases::Databases, report::Report};
-use crate::{cli::Data, config::Config};
+use crate::{cli::Data, config::Config, output};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -65,10 +65,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    if args.json {
-        println!("{}", report.to_json()?);
-    } else {
-        print!("{}", report.to_text());
+    let text = match args.json {
+        true => report.to_json()? + "\n",
+        false => report.to_text(),
+    };
+    // Whoever reads only the beginning is told by the exit code all the same.
+    if let Err(error) = output::try_say(format_args!("{text}")) {
+        eprintln!("error: cannot write the report: {error}");
+        return Ok(ExitCode::from(2));
     }
     Ok(if report.finds_nothing() {
         ExitCode::SUCCESS

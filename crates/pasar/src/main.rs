@@ -1,10 +1,8 @@
 //! The `pasar` program: all services in one process, and the commands that work with them.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program at the command line speaks through them"
-)]
+// First, as its macros are for all that follow.
+#[macro_use]
+mod output;
 
 mod backup;
 mod bench;

@@ -9,6 +9,7 @@ mod api;
 mod backup;
 mod chaos;
 mod check_rules;
+mod closed_output;
 mod crash;
 mod documents;
 mod drain;
