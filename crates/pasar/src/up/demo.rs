@@ -17,6 +17,10 @@ use crate::demo_env::{DemoEnv, ROLES};
 pub(super) struct Demo {
     /// Something that can be ordered.
     pub(super) product: Option<&'static str>,
+    /// Whether `demo.env` in this process's folder holds the keys: a process with users puts them into its own.
+    pub(super) has_keys: bool,
+    /// Whether the relay runs here, where a message needs no key. Elsewhere nobody here knows.
+    pub(super) is_relay_open: bool,
 }
 
 /// Each process of a demo does what is its own: the gateway tells the address, users makes the keys, inventory
@@ -31,17 +35,23 @@ pub(super) async fn prepare(system: &System, data: &Path) -> anyhow::Result<Demo
         Err(_) => None,
     };
     let users = system.store(Service::Users).ok();
+    let mut has_keys = false;
     DemoEnv::change(data, async |demo| {
         if system.has_gateway {
             demo.set("PASAR", &system.url);
         }
-        match users {
-            Some(users) => provision_keys(users, demo).await,
-            None => Ok(()),
+        if let Some(users) = users {
+            provision_keys(users, demo).await?;
         }
+        has_keys = ROLES.iter().all(|(_, name)| demo.get(name).is_some());
+        Ok(())
     })
     .await?;
-    Ok(Demo { product })
+    Ok(Demo {
+        product,
+        has_keys,
+        is_relay_open: system.store(Service::Relay).is_ok(),
+    })
 }
 
 async fn provision_keys(users: &Store, demo: &mut DemoEnv) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ pub(super) fn print(system: &System, set: &Set, data: &Path, demo: Option<&Demo>
     let text = if set.gateway {
         text(system, data, demo, took)
     } else {
-        of_services(system, set, data, took)
+        of_services(system, set, data, demo, took)
     };
     let mut output = io::stdout().lock();
     if let Err(error) = output
@@ -27,7 +27,13 @@ pub(super) fn print(system: &System, set: &Set, data: &Path, demo: Option<&Demo>
 }
 
 /// Of a process that only other processes talk to.
-fn of_services(system: &System, set: &Set, data: &Path, took: Duration) -> String {
+fn of_services(
+    system: &System,
+    set: &Set,
+    data: &Path,
+    demo: Option<&Demo>,
+    took: Duration,
+) -> String {
     let mut text = format!(
         "pasar {} ({}) is ready after {} ms at {}\n\n  clients go to the gateway   {}\n  data and keys               {}\n",
         env!("CARGO_PKG_VERSION"),
@@ -37,6 +43,12 @@ fn of_services(system: &System, set: &Set, data: &Path, took: Duration) -> Strin
         system.host.public_url,
         data.display()
     );
+    if demo.is_some_and(|demo| demo.has_keys) {
+        text += &format!(
+            "  a key for each role         {}\n",
+            data.join(demo_env::FILE_NAME).display()
+        );
+    }
     text += &first_admin(system);
     text
 }
@@ -75,14 +87,26 @@ fn first_admin(system: &System) -> String {
 fn walk(data: &Path, demo: &Demo) -> String {
     let file = data.join(demo_env::FILE_NAME);
     let file = file.display();
-    let mut text = format!(
-        r#"  A key for each role is in {file}. In another terminal:
-
-    . {file}
+    let mut text = match demo.has_keys {
+        true => format!("  A key for each role is in {file}. In another terminal:\n\n    . {file}"),
+        false => format!(
+            "  {file} holds the address. The keys are made by the process that runs users, if it is started with \
+             --demo, and are\n  in {} of its own data folder. In another terminal:\n\n    . {file}\n    . \
+             USERS_DATA_FOLDER/{}",
+            demo_env::FILE_NAME,
+            demo_env::FILE_NAME
+        ),
+    };
+    let key = match demo.is_relay_open {
+        true => "",
+        false => r#" -H "Authorization: Bearer $INTEGRATOR""#,
+    };
+    text += &format!(
+        r#"
     # follow messages, live (Ctrl-C ends it)
     curl -sN $PASAR/v1/streams/client -H "Authorization: Bearer $INTEGRATOR"
     # send one
-    curl -s $PASAR/messages -H "Content-Type: application/json" -d '{{"text":"halo"}}'"#
+    curl -s $PASAR/messages{key} -H "Content-Type: application/json" -d '{{"text":"halo"}}'"#
     );
     if let Some(product) = demo.product {
         text.push('\n');
@@ -107,4 +131,44 @@ fn order(product: &str) -> String {
     # the board that calls the numbers
     curl -s $PASAR/v1/board"#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: Demo = Demo {
+        product: None,
+        has_keys: true,
+        is_relay_open: true,
+    };
+
+    #[test]
+    fn a_message_is_sent_with_a_key_unless_the_relay_here_takes_it_without() {
+        let sent = |demo: &Demo| {
+            let walk = walk(Path::new("data"), demo);
+            let line = walk.lines().find(|line| line.contains("/messages"));
+            line.unwrap().to_owned()
+        };
+        assert!(!sent(&OPEN).contains("Authorization"), "{}", sent(&OPEN));
+        let elsewhere = Demo {
+            is_relay_open: false,
+            ..OPEN
+        };
+        assert!(sent(&elsewhere).contains("Authorization: Bearer $INTEGRATOR"));
+    }
+
+    #[test]
+    fn keys_that_are_elsewhere_are_not_promised_here() {
+        let whole = walk(Path::new("data"), &OPEN);
+        assert!(whole.contains("A key for each role is in data/demo.env"));
+        let keyless = Demo {
+            has_keys: false,
+            ..OPEN
+        };
+        let keyless = walk(Path::new("data"), &keyless);
+        assert!(!keyless.contains("A key for each role"), "{keyless}");
+        assert!(keyless.contains("data/demo.env holds the address"));
+        assert!(keyless.contains("    . USERS_DATA_FOLDER/demo.env\n"));
+    }
 }

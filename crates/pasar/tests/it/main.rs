@@ -11,6 +11,7 @@ mod chaos;
 mod check_rules;
 mod closed_output;
 mod crash;
+mod demo;
 mod documents;
 mod drain;
 mod folders;
