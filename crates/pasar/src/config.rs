@@ -192,6 +192,15 @@ impl Config {
         if !self.public_url.is_empty() {
             return self.public_url.trim_end_matches('/').to_owned();
         }
+        self.listening_at(address)
+    }
+
+    /// Where a gateway of this configuration answers on its own machine.
+    pub(crate) fn gateway_here(&self) -> String {
+        self.listening_at(self.gateway.bind)
+    }
+
+    fn listening_at(&self, address: SocketAddr) -> String {
         let scheme = if self.gateway.tls.is_some() {
             "https"
         } else {

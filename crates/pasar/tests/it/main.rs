@@ -16,6 +16,7 @@ mod documents;
 mod drain;
 mod folders;
 mod grpc;
+mod health;
 mod live_failover;
 mod money;
 mod parked;
