@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use figment::{
     Error, Figment, Metadata, Profile, Provider, Source,
-    error::Kind,
+    error::{Actual, Kind},
     providers::{Format, Toml},
     value::{Dict, Map, Value},
 };
@@ -67,7 +67,7 @@ fn explain(error: &Error) -> String {
     let mut key = error.path.clone();
     let what = match &error.kind {
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
-            format!("expected {expected}, got {actual}")
+            format!("expected {}, got {}", in_words(expected), said(actual))
         }
         Kind::UnknownField(field, expected) => {
             if key.last() != Some(field) {
@@ -98,6 +98,38 @@ fn explain(error: &Error) -> String {
         format!("{what}{from}")
     } else {
         format!("{}: {what}{from}", key.join("."))
+    }
+}
+
+/// What is expected, without the names of our types.
+fn in_words(expected: &str) -> String {
+    let whole = |most: u32| format!("a whole number from 0 to {most}");
+    match expected {
+        "u8" => whole(u8::MAX.into()),
+        "u16" => whole(u16::MAX.into()),
+        "u32" => whole(u32::MAX),
+        "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "i32" | "i64" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a string" => "a text".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        expected if expected.starts_with("struct ") => "a table".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn said(actual: &Actual) -> String {
+    match actual {
+        Actual::Bool(value) => value.to_string(),
+        Actual::Unsigned(value) => value.to_string(),
+        Actual::Signed(value) => value.to_string(),
+        Actual::Float(value) => value.to_string(),
+        Actual::Str(text) => format!("{text:?}"),
+        Actual::Seq => "a list".to_owned(),
+        Actual::Map => "a table".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -231,9 +263,19 @@ mod tests {
         check(
             deadline,
             "soon",
-            &["orders.deadline_s", deadline, "u32", "soon"],
+            &[
+                "orders.deadline_s",
+                deadline,
+                "expected a whole number from 0 to 4294967295, got \"soon\"",
+            ],
         );
-        check(deadline, "-1", &["orders.deadline_s", deadline, "u32"]);
+        check(
+            deadline,
+            "-1",
+            &["orders.deadline_s", "whole number", "got -1"],
+        );
+        check(deadline, "[1]", &["whole number", "got a list"]);
+        check("PASAR_ORDERS", "1", &["orders: expected a table, got 1"]);
         check(
             "PASAR_SERVER__BIND",
             "x",
