@@ -4,6 +4,7 @@
 #[macro_use]
 mod output;
 
+mod alone;
 mod backup;
 mod bench;
 mod check;

@@ -6,15 +6,14 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use pasar_chassis::{databases::Databases, host::Host, keyring::Keyring};
+use pasar_chassis::databases::Databases;
 use pasar_contracts::event::Service;
 use pasar_store::{
-    ids::SystemIds,
     inspect::Inspector,
     parked::{Parked, list},
 };
 
-use crate::{cli::Data, config::Config, keyring_text, lock::DataLock, up};
+use crate::{alone, cli::Data, config::Config, up};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,14 +39,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let config = Config::load(args.config)?;
     let data = args.data.data;
-    let databases = config.database.databases()?;
-    let place = databases.place(&data, service);
-    ensure!(
-        place.file().is_none_or(Path::is_file),
-        "the database of {service} is not in {}: name its folder with --data",
-        data.display()
-    );
+    let databases = alone::databases(&config, &data, service)?;
     if give_up.is_empty() {
+        let place = databases.place(&data, service);
         let inspector = Inspector::open(service, place, up::migrations(service))?;
         show(service, &inspector.read(|tx| list(tx, None))?);
         return Ok(ExitCode::SUCCESS);
@@ -90,16 +84,7 @@ async fn give_up_all(
     databases: Databases,
     data: &Path,
 ) -> anyhow::Result<ExitCode> {
-    let _lock = match databases.are_on_server() {
-        true => None,
-        false => Some(DataLock::take(data, service.as_str())?),
-    };
-    let environment = keyring_text::given()?;
-    let keyring = Keyring::open(data, environment.as_deref(), &SystemIds::default())?;
-    let host = Host {
-        databases,
-        ..Host::system(data, keyring, "")
-    };
+    let (host, _lock) = alone::take(databases, data, service)?;
     let store = up::open_store(&host, service)?;
     let mut missing = false;
     for key in keys {

@@ -8,21 +8,15 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use pasar_chassis::{databases::Databases, host::Host, keyring::Keyring};
+use pasar_chassis::host::Host;
 use pasar_contracts::event::Service;
 use pasar_feed::follow::Follow as _;
 use pasar_store::{
-    fault::Fault, feed::trimmed, follower::Position, ids::SystemIds, inspect::Inspector,
-    lineage::Lineage, store::Store,
+    fault::Fault, feed::trimmed, follower::Position, inspect::Inspector, lineage::Lineage,
+    store::Store,
 };
 
-use crate::{
-    cli::Data,
-    config::Config,
-    keyring_text,
-    lock::{self, DataLock},
-    up,
-};
+use crate::{alone, cli::Data, config::Config, up};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -52,40 +46,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let config = Config::load(args.config)?;
     let data = args.data.data;
-    // It changes positions alone: a database that is not there is not made.
-    let databases = config.database.databases()?.verified_only(true);
-    refuse_elsewhere(&databases, &data, follower)?;
+    let databases = alone::databases(&config, &data, follower)?;
     if !up::follows(follower).contains(&publisher) {
         println!("{follower} does not follow {publisher}: there is nothing to reconcile");
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = match databases.are_on_server() {
-        true => None,
-        false => Some(DataLock::take(&data, follower.as_str())?),
-    };
-    let environment = keyring_text::given()?;
-    let keyring = Keyring::open(&data, environment.as_deref(), &SystemIds::default())?;
-    let host = Host {
-        databases,
-        ..Host::system(&data, keyring, "")
-    };
+    let (host, _lock) = alone::take(databases, &data, follower)?;
     let stands = stands(&host, &config, publisher).await?;
     let store = up::open_store(&host, follower)?;
     let done = reconcile(&store, publisher, stands, args.yes).await;
     store.close();
     done
-}
-
-/// In a folder where the follower is not, nothing is made and nothing is said of it.
-fn refuse_elsewhere(databases: &Databases, data: &Path, follower: Service) -> anyhow::Result<()> {
-    let place = databases.place(data, follower);
-    lock::refuse_unfinished(data)?;
-    ensure!(
-        place.file().is_none_or(Path::is_file),
-        "the database of {follower} is not in {}; name its folder with --data",
-        data.display()
-    );
-    Ok(())
 }
 
 /// What the feed is now.
