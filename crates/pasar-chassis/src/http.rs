@@ -3,6 +3,7 @@
 
 mod connection;
 mod request;
+mod unread;
 mod upgrade;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
@@ -19,7 +20,7 @@ use tokio::{
 use self::connection::Connections;
 use crate::{host::Host, passport::Passports};
 
-pub use request::PeerAddress;
+pub use self::{request::PeerAddress, unread::Unread};
 
 /// What connections and requests may cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

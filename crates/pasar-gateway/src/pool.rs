@@ -10,6 +10,7 @@ mod health;
 mod http2;
 mod idle;
 mod instance;
+mod instance_io;
 mod passed;
 mod plain;
 mod tunnel;
@@ -197,11 +198,16 @@ impl Pool {
                 }
                 Tried::Unsendable => return Err(unsendable()),
                 Tried::Broken => {
+                    // What a client sends without an end can be refused at any time, and that does not tell who
+                    // is ill: the next look at the instance does.
+                    let Some(again) = &again else {
+                        return Err(broken_off());
+                    };
                     instance.failed();
-                    match again.as_ref().filter(|again| again.is_idempotent()) {
-                        Some(again) if self.may_ask_again(&mut asked, tries) => again.request(),
-                        _ => return Err(broken_off()),
+                    if !(again.is_idempotent() && self.may_ask_again(&mut asked, tries)) {
+                        return Err(broken_off());
                     }
+                    again.request()
                 }
             };
         }

@@ -2,7 +2,6 @@
 //! as it comes, in lines, has no size; it must only go on.
 
 use std::{
-    future::Future,
     pin::Pin,
     sync::{
         Arc,
@@ -14,10 +13,10 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, header::EXPECT};
+use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use pasar_chassis::http::Unread;
 use pasar_contracts::problem::ProblemType;
 use pasar_feed::tasks::Tasks;
 use tokio::time::Sleep;
@@ -54,15 +53,6 @@ struct RequestBody {
     verdict: Arc<AtomicU8>,
 }
 
-/// A body that may be dropped before its end. The client is then still sending, and closing on it would
-/// take away the answer before it is read: the rest is read and thrown away, if it is not too much.
-struct Unread {
-    /// Absent only while it is dropped.
-    body: Option<Incoming>,
-    /// Not where the client waits to be told to send.
-    lingers: Option<Tasks>,
-}
-
 const FINE: u8 = 0;
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
@@ -77,10 +67,6 @@ enum Refused {
 }
 
 type BodyError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What is read of a body that nobody wants, and for how long.
-const LINGER_BYTES: u64 = 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(2);
 
 impl BodyRules {
     /// Guards a body. One that is empty costs nothing.
@@ -115,36 +101,7 @@ impl BodyRules {
     }
 
     fn unread(&self, body: Incoming, headers: &HeaderMap) -> Unread {
-        let lingers = (!headers.contains_key(EXPECT)).then(|| self.tasks.clone());
-        Unread {
-            body: Some(body),
-            lingers,
-        }
-    }
-}
-
-impl Drop for Unread {
-    fn drop(&mut self) {
-        let (Some(body), Some(tasks)) = (self.body.take(), self.lingers.take()) else {
-            return;
-        };
-        if body.is_end_stream() {
-            return;
-        }
-        tasks.spawn("gateway unread body", async move {
-            let _ = tokio::time::timeout(LINGER, discard(body)).await;
-        });
-    }
-}
-
-async fn discard(mut body: Incoming) {
-    let mut left = LINGER_BYTES;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-        match left.checked_sub(length) {
-            Some(rest) => left = rest,
-            None => return,
-        }
+        Unread::new(body, headers, &self.tasks)
     }
 }
 
@@ -181,10 +138,7 @@ impl http_body::Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(body) = &mut self.incoming.body else {
-            return Poll::Ready(None);
-        };
-        let polled = Pin::new(body).poll_frame(cx);
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         if polled.is_pending() && self.is_too_slow(cx) {
             self.verdict.store(TOO_SLOW, Relaxed);
             return Poll::Ready(Some(Err(Refused::TooSlow.into())));
@@ -208,16 +162,10 @@ impl http_body::Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming
-            .body
-            .as_ref()
-            .is_none_or(Incoming::is_end_stream)
+        self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming
-            .body
-            .as_ref()
-            .map_or_else(SizeHint::default, Incoming::size_hint)
+        self.incoming.size_hint()
     }
 }

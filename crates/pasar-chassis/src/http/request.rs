@@ -15,7 +15,7 @@ use pasar_store::{clock::Clock, ids::Ids};
 use tower::Service;
 use tracing::Instrument;
 
-use super::upgrade::Upgrade;
+use super::{unread::Unread, upgrade::Upgrade};
 use crate::{
     cause::{Arrival, FLOW_HEADER},
     grpc,
@@ -75,7 +75,9 @@ impl Requests {
         let span = tracing::error_span!("request", flow = flow.as_str());
         let is_grpc = grpc::is_grpc(request.headers());
         let upgrade = Upgrade::of(&mut request);
-        let mut request = request.map(Body::new);
+        let (parts, body) = request.into_parts();
+        let body = Body::new(Unread::new(body, &parts.headers, &self.tasks));
+        let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(arrival);
         request.extensions_mut().insert(peer);
         let refused = admitted.map(|passport| {

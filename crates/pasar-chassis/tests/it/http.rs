@@ -2,9 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use futures_util::stream;
-use pasar_chassis::{cause::RequestCause, health, http, sse, telemetry::Metrics};
+use pasar_chassis::{cause::RequestCause, extract::Json, health, http, sse, telemetry::Metrics};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -69,6 +73,35 @@ async fn a_client_that_says_nothing_or_too_much_is_let_go() {
         "x".repeat(20_000)
     );
     assert!(raw(address, &huge).await.starts_with("HTTP/1.1 431"));
+}
+
+/// Who answers early reads on, or the answer would be lost with the connection.
+#[tokio::test]
+async fn what_is_left_of_a_body_that_was_refused_is_taken() {
+    static PART: [u8; 32 * 1024] = [b'x'; 32 * 1024];
+    let machine = Machine::new();
+    let router = Router::new().route("/json", post(async |Json(_): Json<Value>| ()));
+    let address = serve(&machine, router, http::Limits::default()).await;
+    let length = 100 * PART.len();
+    for framing in [
+        "content-length: 1048577\r\n\r\n".to_owned(),
+        format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n"),
+    ] {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST /json HTTP/1.1\r\nhost: a\r\n{framing}");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let chunked = framing.contains("chunked");
+        for _ in 0..if chunked { 33 } else { 0 } {
+            socket.write_all(&PART).await.unwrap();
+        }
+        let mut answer = vec![0; 1024];
+        let read = soon(socket.read(&mut answer)).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 413 "), "{framing}");
+        for _ in 0..if chunked { 67 } else { 32 } {
+            soon(socket.write_all(&PART)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 }
 
 #[tokio::test]

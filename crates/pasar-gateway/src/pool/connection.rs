@@ -17,15 +17,15 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::{
     Tried,
     idle::Keep,
     instance::{InFlight, Instance},
+    instance_io::InstanceIo,
 };
 
-type Driver = http1::Connection<TokioIo<TcpStream>, Body>;
+type Driver = http1::Connection<TokioIo<InstanceIo>, Body>;
 
 /// A connection, and what drives it; that is gone once the connection has ended.
 pub(super) struct Connection {
@@ -51,7 +51,7 @@ impl Keep for Connection {
 impl Connection {
     async fn open(instance: &Instance, within: Duration) -> std::io::Result<Self> {
         let stream = instance.connect(within).await?;
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let shaken = http1::handshake(TokioIo::new(InstanceIo::new(stream))).await;
         let (sender, driver) = shaken.map_err(std::io::Error::other)?;
         let mut connection = Self {
             sender,

@@ -88,8 +88,11 @@ impl Pool {
                     }
                 }
                 Err(Unanswered::NotBegun) => instance.failed(),
-                Err(Unanswered::Broken) => {
-                    instance.failed();
+                Err(unanswered @ (Unanswered::Broken | Unanswered::Cut)) => {
+                    // Cut while it still was sent, it does not tell who is ill: the next look does.
+                    if matches!(unanswered, Unanswered::Broken) {
+                        instance.failed();
+                    }
                     if !(may_repeat && self.may_ask_again(&mut asked, tries)) {
                         return Err(broken_off());
                     }

@@ -22,7 +22,7 @@ pub(super) struct Wire {
     pub(super) input: Vec<u8>,
     /// The fields of an answer that are passed on.
     pub(super) lines: Vec<u8>,
-    /// An answer came before the request was sent whole: nothing can be sent after that.
+    /// The request was not sent whole, as its answer came before, or the end: nothing can be sent after that.
     is_cut: bool,
 }
 
@@ -32,6 +32,8 @@ pub(super) enum Unanswered {
     NotBegun,
     /// The request may have been taken.
     Broken,
+    /// The same, and it was not sent whole.
+    Cut,
 }
 
 /// An answer's head may have so many bytes.
@@ -82,9 +84,8 @@ impl Wire {
     async fn ask(&mut self, request: &[u8]) -> Result<AnswerHead, Unanswered> {
         let written = self.stream.write(request).await;
         let written = written.map_err(|_| Unanswered::NotBegun)?;
-        let broken = |_| Unanswered::Broken;
         if written < request.len() {
-            self.send_rest(&request[written..]).await.map_err(broken)?;
+            self.send_rest(&request[written..]).await;
         }
         loop {
             match AnswerHead::read(&self.input, &mut self.lines) {
@@ -97,27 +98,25 @@ impl Wire {
                 Err(Unread::Partial) if self.input.len() < MOST_HEAD_BYTES => {}
                 Err(Unread::Partial | Unread::Malformed) => return Err(Unanswered::Broken),
             }
-            if self.read().await.map_err(broken)? == 0 {
-                return Err(Unanswered::Broken);
+            if !matches!(self.read().await, Ok(1..)) {
+                return Err(if self.is_cut {
+                    Unanswered::Cut
+                } else {
+                    Unanswered::Broken
+                });
             }
         }
     }
 
-    /// Who refuses a large request may answer before it has read it: what then comes is looked at.
-    async fn send_rest(&mut self, rest: &[u8]) -> io::Result<()> {
+    /// Who refuses a large request may answer before it has read it, and close: what it said is there to be read.
+    async fn send_rest(&mut self, rest: &[u8]) {
         let (mut reader, mut writer) = self.stream.split();
         self.input.reserve(READ_BYTES);
-        tokio::select! {
+        self.is_cut = tokio::select! {
             biased;
-            written = writer.write_all(rest) => written,
-            read = reader.read_buf(&mut self.input) => match read? {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                _ => {
-                    self.is_cut = true;
-                    Ok(())
-                }
-            },
-        }
+            written = writer.write_all(rest) => written.is_err(),
+            _ = reader.read_buf(&mut self.input) => true,
+        };
     }
 
     /// Reads more of what comes. 0 at the end.

@@ -9,6 +9,7 @@ mod drain;
 mod forwarding;
 mod grpc;
 mod handover;
+mod large_bodies;
 mod pages;
 mod plain;
 mod pool;

@@ -22,11 +22,8 @@ use pasar_chassis::{
     identity::{ClientAddress, Identity},
     keyring::Keyring,
     service::Running,
-    telemetry::Metrics,
 };
 use pasar_contracts::event::Service;
-use pasar_feed::follow::Feeds;
-use pasar_gateway::{config::Config, gateway};
 use pasar_store::ids::SystemIds;
 use reqwest::{Client, Method, RequestBuilder};
 use tokio::{
@@ -35,7 +32,7 @@ use tokio::{
 };
 
 use crate::support::{
-    elsewhere::{remote, serve_at},
+    elsewhere::{gateway, remote, serve_at},
     users::document,
 };
 
@@ -134,29 +131,10 @@ async fn who(identity: Identity, ClientAddress(address): ClientAddress) -> Strin
 
 impl Shop {
     async fn start(keyring: &Keyring, addresses: &[SocketAddr]) -> Self {
-        let host = Host::system(".", keyring.clone(), "http://pasar.test");
-        let mut config = Config {
-            bind: ([127, 0, 0, 1], 0).into(),
-            ..Config::default()
-        };
-        config.rate_limits.anonymous.requests = 0;
-        config.upstreams.health_ms = 50;
-        let listener = gateway::bind(&config).await.unwrap();
-        let started = gateway::start(
-            &host,
-            config,
-            listener,
-            Metrics::detached().unwrap(),
-            Vec::new(),
-            vec![remote(Service::Orders, addresses)],
-            &Feeds::new(),
-        )
-        .await
-        .unwrap();
-        host.health.booted();
+        let (host, address) = gateway(keyring, remote(Service::Orders, addresses)).await;
         Self {
             _host: host,
-            address: started.address,
+            address,
             client: Client::builder().no_proxy().build().unwrap(),
         }
     }

@@ -7,11 +7,13 @@ use pasar_chassis::{
     health,
     host::Host,
     http::{self, Limits},
+    keyring::Keyring,
     service::{self, Running},
     telemetry::Metrics,
 };
 use pasar_contracts::event::Service;
-use pasar_gateway::remote::Remote;
+use pasar_feed::follow::Feeds;
+use pasar_gateway::{config::Config, gateway, remote::Remote};
 use tokio::net::TcpListener;
 
 /// One instance of each.
@@ -57,4 +59,29 @@ pub(crate) fn remote(service: Service, addresses: &[SocketAddr]) -> Remote {
         prefixes: Vec::new(),
         secret: None,
     }
+}
+
+/// A gateway alone, in front of one service, whose instances it looks at often. It counts no requests.
+pub(crate) async fn gateway(keyring: &Keyring, remote: Remote) -> (Host, SocketAddr) {
+    let host = Host::system(".", keyring.clone(), "http://pasar.test");
+    let mut config = Config {
+        bind: ([127, 0, 0, 1], 0).into(),
+        ..Config::default()
+    };
+    config.rate_limits.anonymous.requests = 0;
+    config.upstreams.health_ms = 50;
+    let listener = gateway::bind(&config).await.unwrap();
+    let started = gateway::start(
+        &host,
+        config,
+        listener,
+        Metrics::detached().unwrap(),
+        Vec::new(),
+        vec![remote],
+        &Feeds::new(),
+    )
+    .await
+    .unwrap();
+    host.health.booted();
+    (host, started.address)
 }
