@@ -6,12 +6,16 @@ mod body;
 mod conditions;
 mod idempotent;
 mod json;
+mod objects;
 mod params;
 mod prefer;
+mod wording;
 
 pub use body::{BodyLimit, DEFAULT_BODY_LIMIT, read as read_body};
 pub use conditions::{IfMatch, IfNoneMatch, LastEventId};
 pub use idempotent::{Idempotent, Key, idempotency_key};
 pub use json::{Json, parse as parse_json};
+pub use objects::Objects;
 pub use params::{Path, Query};
 pub use prefer::{MAX_WAIT, Prefer};
+pub use wording::reworded;

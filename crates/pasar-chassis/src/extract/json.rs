@@ -9,11 +9,17 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use pasar_contracts::problem::ProblemType;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Value, error::Category};
 
-use super::body;
+use super::{body, objects::Objects, wording::reworded};
 use crate::problem::Problem;
+
+/// What is named where all of it is wrong, and no field.
+const BODY: &str = "body";
 
 /// A body of `application/json`. An empty body is read as `{}`, so that a call whose fields are all
 /// optional needs none. Also answers: 200 with the value.
@@ -72,8 +78,10 @@ pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Problem> {
     if let Some(escape) = nul_escape(body) {
         return Err(nul_problem(body, escape));
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
+    read(body).map_err(|error| match error.classify() {
         Category::Data => explain::<T>(body, &error),
+        // A number where a word is expected, say.
+        Category::Syntax if is_json(body) => explain::<T>(body, &error),
         Category::Syntax | Category::Eof | Category::Io => {
             Problem::new(ProblemType::InvalidRequest)
                 .detail(format!("the body is not valid JSON: {error}"))
@@ -81,20 +89,32 @@ pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Problem> {
     })
 }
 
+fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> serde_json::Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = T::deserialize(Objects(&mut deserializer))?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+fn is_json(body: &[u8]) -> bool {
+    let text = str::from_utf8(body);
+    text.is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
 fn explain<'b, T: Deserialize<'b>>(body: &'b [u8], first: &serde_json::Error) -> Problem {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+    match serde_path_to_error::deserialize::<_, T>(Objects(&mut deserializer)) {
         Err(error) => {
             let field = error.path().to_string();
             field_problem(&field, &error.inner().to_string())
         }
-        Ok(_) => Problem::invalid_field(".", without_place(&first.to_string())),
+        Ok(_) => Problem::invalid_field(BODY, reworded(&first.to_string())),
     }
 }
 
 /// The problem for a value that serde refused at a path.
 pub(super) fn field_problem(path: &str, message: &str) -> Problem {
-    let message = without_place(message);
+    let message = reworded(message);
     let named = ["missing field `", "unknown field `", "duplicate field `"]
         .iter()
         .find_map(|start| message.strip_prefix(start)?.split('`').next());
@@ -102,16 +122,10 @@ pub(super) fn field_problem(path: &str, message: &str) -> Problem {
         Some(name) if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
         Some(name) if path == "." || path == "?" => name.to_owned(),
         Some(name) => format!("{}.{name}", path.trim_end_matches(".?")),
+        None if path == "." => BODY.to_owned(),
         None => path.to_owned(),
     };
     Problem::invalid_field(field, message)
-}
-
-/// serde_json appends where in the text it was; the path says it better.
-fn without_place(message: &str) -> &str {
-    message
-        .rfind(" at line ")
-        .map_or(message, |place| &message[..place])
 }
 
 /// Where `\u0000` stands as an escape (not after an escaped backslash). A bare NUL is no JSON anyway.
@@ -131,7 +145,7 @@ fn nul_escape(body: &[u8]) -> Option<usize> {
 fn nul_problem(body: &[u8], escape: usize) -> Problem {
     let detail = "a text may not contain NUL characters";
     match serde_json::from_slice::<Value>(body) {
-        Ok(value) => Problem::invalid_field(nul_path(&value).unwrap_or(".".to_owned()), detail),
+        Ok(value) => Problem::invalid_field(nul_path(&value).unwrap_or(BODY.to_owned()), detail),
         Err(error) => Problem::new(ProblemType::InvalidRequest).detail(format!(
             "the body is not valid JSON ({error}) and has a NUL character at byte {escape}"
         )),
@@ -147,7 +161,7 @@ fn nul_path(value: &Value) -> Option<String> {
         }),
         Value::Object(members) => members.iter().find_map(|(name, member)| {
             if name.contains('\0') {
-                return Some(".".to_owned());
+                return Some(BODY.to_owned());
             }
             nul_path(member).map(|rest| join(name, &rest))
         }),
@@ -216,6 +230,75 @@ mod tests {
         check(r#"{"lines":[],"note":"a\u0000b"}"#, "note");
         check(r#"{"lines":[{"sku":"\u0000"}]}"#, "lines[0].sku");
         check(r#"{"lines":{}}"#, "lines");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only the reading is tested")]
+    enum Change {
+        Count { on_hand: i64 },
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only the reading is tested")]
+    enum Frame {
+        Open { line: Line },
+        Close(Line),
+    }
+
+    fn detail<'b, T: Deserialize<'b> + std::fmt::Debug>(body: &'b str) -> String {
+        let problem = parse::<T>(body.as_bytes()).unwrap_err();
+        assert_eq!(problem.status().as_u16(), 422, "{body}");
+        problem.to_json()["detail"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn an_array_is_no_object_wherever_it_stands() {
+        assert_eq!(detail::<Order>("[[],null]"), "body: expected an object");
+        assert_eq!(
+            detail::<Order>(r#"{"lines":[{"sku":"a","quantity":1},["a",1]]}"#),
+            "lines[1]: expected an object"
+        );
+        assert_eq!(
+            detail::<Vec<Line>>(r#"[["a",1]]"#),
+            "[0]: expected an object"
+        );
+        assert_eq!(
+            detail::<std::collections::BTreeMap<String, Option<Line>>>(r#"{"x":["a",1]}"#),
+            "x: expected an object"
+        );
+        assert_eq!(
+            detail::<Change>(r#"["count",1]"#),
+            "body: expected an object"
+        );
+        assert_eq!(
+            detail::<Frame>(r#"{"open":[{"sku":"a","quantity":1}]}"#),
+            "open: expected an object"
+        );
+        assert_eq!(
+            detail::<Frame>(r#"{"open":{"line":["a",1]}}"#),
+            "open.line: expected an object"
+        );
+        assert_eq!(
+            detail::<Frame>(r#"{"close":["a",1]}"#),
+            "close: expected an object"
+        );
+        assert!(parse::<Change>(br#"{"kind":"count","on_hand":1}"#).is_ok());
+        assert!(parse::<Frame>(br#"{"close":{"sku":"a","quantity":1}}"#).is_ok());
+        assert!(parse::<(String, u16)>(br#"["a",1]"#).is_ok());
+        assert!(parse::<Value>(b"[[1],{\"a\":[]}]").is_ok());
+    }
+
+    #[test]
+    fn valid_json_is_never_called_invalid() {
+        assert_eq!(detail::<Frame>("7"), "body: expected another value");
+        assert_eq!(
+            detail::<Order>(r#"{"lines":[{"sku":"a","quantity":1e999}]}"#),
+            "lines[0].quantity: too large"
+        );
+        let nested = format!("{{\"lines\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        assert_eq!(detail::<Order>(&nested), "lines[0]: expected an object");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use http::request::Parts;
 use pasar_contracts::problem::ProblemType;
 use serde::de::DeserializeOwned;
 
-use super::json::field_problem;
+use super::{
+    json::field_problem,
+    wording::{reworded, type_name},
+};
 use crate::problem::Problem;
 
 /// The query, as a struct. Unknown and repeated parameters are refused if the struct refuses them.
@@ -66,9 +69,12 @@ fn path_problem(rejection: &PathRejection) -> Problem {
     match error.kind() {
         ErrorKind::ParseErrorAtKey {
             key, expected_type, ..
-        } => invalid(format!("{key} in the path must be a {expected_type}")),
+        } => invalid(format!(
+            "{key} in the path must be {}",
+            type_name(expected_type)
+        )),
         ErrorKind::DeserializeError { key, message, .. } => {
-            invalid(format!("{key} in the path: {message}"))
+            invalid(format!("{key} in the path: {}", reworded(message)))
         }
         ErrorKind::InvalidUtf8InPathParam { key } => {
             invalid(format!("{key} in the path must be UTF-8"))

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use pasar_chassis::problem::{FieldError, Problem};
+use pasar_chassis::{
+    extract::{Objects, reworded},
+    problem::{FieldError, Problem},
+};
 use pasar_contracts::{
     api::inventory::{ImportRow, MAX_IMPORT_ROWS},
     problem::ProblemType,
@@ -68,10 +71,10 @@ pub(super) fn checked(raw: RawImport) -> Result<Vec<(Sku, ProductDetails)>, Prob
 }
 
 fn checked_row(value: Value) -> Result<(Sku, ProductDetails), Vec<FieldError>> {
-    let row: ImportRow = serde_path_to_error::deserialize(value).map_err(|error| {
+    let row: ImportRow = serde_path_to_error::deserialize(Objects(value)).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." { String::new() } else { path };
-        let detail = error.into_inner().to_string();
+        let detail = reworded(&error.into_inner().to_string()).into_owned();
         vec![FieldError { field, detail }]
     })?;
     let (sku, input) = row.into_parts();

@@ -1,6 +1,7 @@
 //! Reads a destination's settings into the struct that its kind declares, and says where they are wrong
 //! without repeating a value: it may be a secret.
 
+use pasar_chassis::extract::{Objects, reworded};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
@@ -15,7 +16,7 @@ use crate::destination::InvalidSettings;
 pub fn read<T: DeserializeOwned>(settings: &Map<String, Value>) -> Result<T, InvalidSettings> {
     let mut settings = settings.clone();
     settings.remove("kind");
-    serde_path_to_error::deserialize(Value::Object(settings)).map_err(|error| {
+    serde_path_to_error::deserialize(Objects(Value::Object(settings))).map_err(|error| {
         let mut pointer = String::new();
         for segment in error.path() {
             match segment {
@@ -27,7 +28,7 @@ pub fn read<T: DeserializeOwned>(settings: &Map<String, Value>) -> Result<T, Inv
         }
         InvalidSettings {
             pointer,
-            why: without_values(&error.into_inner().to_string()),
+            why: without_values(&reworded(&error.into_inner().to_string())),
         }
     })
 }
@@ -104,7 +105,7 @@ mod tests {
     fn what_is_wrong_is_named_and_not_repeated() {
         assert_eq!(
             refused(json!({"kind": "x", "port": "hunter2"})),
-            "destination/port: expected u16"
+            "destination/port: expected a whole number"
         );
         assert_eq!(
             refused(json!({"port": 1, "names": ["a", 5_318_008]})),

@@ -67,7 +67,7 @@ pub(crate) fn read_batch(body: &[u8], terms: Terms<'_>) -> Result<Vec<NewMessage
     if events.is_empty() || events.len() > MAX_BATCH {
         let expected =
             format!("expected 1 to {MAX_BATCH} events; send more as application/x-ndjson");
-        return Err(Problem::invalid_field(".", expected));
+        return Err(Problem::invalid_field("body", expected));
     }
     let messages = events.into_iter().enumerate().map(|(index, event)| {
         event.into_message(terms).map_err(|problem| {

@@ -63,7 +63,7 @@ impl Extensions {
         if self.0.len() > MAX_EXTENSIONS_BYTES {
             let why =
                 format!("expected at most {MAX_EXTENSIONS_BYTES} bytes of further attributes");
-            return Err(Problem::invalid_field(".", why));
+            return Err(Problem::invalid_field("body", why));
         }
         Ok(Some(self.0.into()))
     }

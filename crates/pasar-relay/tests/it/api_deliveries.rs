@@ -186,7 +186,7 @@ async fn a_replay_delivers_again_what_is_named() {
     receiver.wait_for(6).await;
     let path = format!("/v1/subscriptions/{id}/replay");
     for (body, status) in [
-        (json!({}), 400),
+        (json!({}), 422),
         (json!({"positions": [99]}), 422),
         (json!({"since": "soon"}), 422),
     ] {

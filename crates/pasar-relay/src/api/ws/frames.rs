@@ -2,7 +2,7 @@
 //! name says what it is. Unknown names and fields are refused.
 
 use bytes::Bytes;
-use pasar_chassis::problem::Problem;
+use pasar_chassis::{extract::parse_json, problem::Problem};
 use pasar_contracts::{
     api::relay::{Format, MAX_NAME_BYTES, MAX_PATTERNS, Start},
     problem::ProblemType,
@@ -84,9 +84,12 @@ pub(super) enum Reply<'r> {
 }
 
 pub(super) fn parse(text: &str) -> Result<Frame, Problem> {
-    serde_json::from_str(text).map_err(|error| {
-        Problem::new(ProblemType::InvalidRequest)
-            .detail(format!("no frame of this protocol: {error}"))
+    parse_json(text.as_bytes()).map_err(|problem| {
+        let why = problem.to_json()["detail"].as_str().map(str::to_owned);
+        Problem::new(ProblemType::InvalidRequest).detail(format!(
+            "no frame of this protocol: {}",
+            why.unwrap_or_default()
+        ))
     })
 }
 
@@ -139,4 +142,34 @@ pub(super) fn error(id: Option<&str>, problem: &Problem) -> Bytes {
         body.insert("id".to_owned(), id.into());
     }
     websocket::text(json!({ "error": body }).to_string().as_bytes(), b"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let problem = parse(text).unwrap_err();
+        problem.to_json()["detail"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused_in_the_words_of_json() {
+        for (text, why) in [
+            (
+                r#"{"subscribe":["a",["orders"]]}"#,
+                "subscribe: expected an object",
+            ),
+            (r#"{"subscribe":7}"#, "subscribe: expected an object"),
+            (
+                r#"{"ack":{"id":"a","position":"b"}}"#,
+                "ack.position: expected a whole number",
+            ),
+        ] {
+            let detail = refusal(text);
+            assert_eq!(detail, format!("no frame of this protocol: {why}"));
+        }
+        assert!(refusal("{").contains("not valid JSON"));
+        assert!(parse(r#"{"subscribe":{"id":"a","topics":["orders"]}}"#).is_ok());
+    }
 }
