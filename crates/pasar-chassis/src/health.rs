@@ -189,6 +189,7 @@ pub fn router(health: Health, metrics: Metrics) -> Router {
                 .route("/metrics", get(render))
                 .with_state(metrics),
         )
+        .method_not_allowed_fallback(async || Problem::new(ProblemType::MethodNotAllowed))
 }
 
 async fn alive() -> Response {

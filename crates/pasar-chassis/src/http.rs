@@ -2,6 +2,7 @@
 //! drains. What is served is a router; TLS is the caller's, as a function over the accepted socket.
 
 mod connection;
+mod refusals;
 mod request;
 mod unread;
 mod upgrade;
@@ -20,7 +21,7 @@ use tokio::{
 use self::connection::Connections;
 use crate::{host::Host, passport::Passports};
 
-pub use self::{request::PeerAddress, unread::Unread};
+pub use self::{refusals::Refusals, request::PeerAddress, unread::Unread};
 
 /// What connections and requests may cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
+use pasar_chassis::http::Refusals;
 use pasar_feed::tasks::Tasks;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -146,7 +147,8 @@ impl Server {
                 std::future::pending().await
             }
         });
-        let mut serving = Box::pin(self.http.serve_connection(TokioIo::new(io), service));
+        let io = TokioIo::new(Refusals::new(io));
+        let mut serving = Box::pin(self.http.serve_connection(io, service));
         let mut drains = false;
         let ended = loop {
             tokio::select! {

@@ -25,6 +25,7 @@ use tokio::{
 
 use super::{
     Limits,
+    refusals::Refusals,
     request::{PeerAddress, Requests},
 };
 use crate::{host::Host, passport::Passports};
@@ -109,7 +110,8 @@ impl Connections {
                 mark.store(true, Ordering::Relaxed);
                 requests.call(request, PeerAddress(peer))
             });
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), service);
+            let io = TokioIo::new(Refusals::new(io));
+            let connection = builder.serve_connection_with_upgrades(io, service);
             tokio::pin!(connection);
             let mut watched = true;
             let mut draining = false;

@@ -72,7 +72,9 @@ async fn a_client_that_says_nothing_or_too_much_is_let_go() {
         "GET /flow HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
         "x".repeat(20_000)
     );
-    assert!(raw(address, &huge).await.starts_with("HTTP/1.1 431"));
+    let refused = raw(address, &huge).await;
+    assert!(refused.starts_with("HTTP/1.1 431"), "{refused}");
+    assert!(refused.contains("/problems/headers-too-large"), "{refused}");
 }
 
 /// Who answers early reads on, or the answer would be lost with the connection.
@@ -197,6 +199,9 @@ async fn health_and_metrics_are_served() {
     let starting = raw(address, &close("/readyz")).await;
     assert!(starting.starts_with("HTTP/1.1 503"), "{starting}");
     assert!(starting.contains("application/problem+json"), "{starting}");
+    let posted = raw(address, &close("/readyz").replacen("GET", "POST", 1)).await;
+    assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
+    assert!(posted.contains("/problems/method-not-allowed"), "{posted}");
     machine.host.health.booted();
     assert!(raw(address, &close("/readyz")).await.contains("\"ready\""));
     assert!(
