@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
+use pasar_chassis::grpc::{Code, trailers};
 use pasar_feed::tasks::Tasks;
 
 use super::{
@@ -40,6 +41,7 @@ struct Shared {
 /// Takes part in a connection as long as it lives.
 struct Stream(Arc<AtomicUsize>);
 
+/// An answer whose end is told by trailers, also where the connection broke: gRPC has no other.
 struct Answer {
     body: Incoming,
     _stream: Stream,
@@ -49,6 +51,7 @@ struct Answer {
 /// Below what services allow (200), so that nothing waits behind streams that never end.
 const STREAMS: usize = 100;
 const PING: Duration = Duration::from_secs(20);
+const BROKE_OFF: &str = "the service ended the connection: call again";
 
 impl Multiplexed {
     pub(super) fn clear(&self) {
@@ -163,7 +166,16 @@ impl http_body::Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(frame.or_else(|error| {
+            tracing::debug!(%error, "a stream of an instance broke off");
+            Ok(Frame::trailers(trailers(
+                Code::Unavailable,
+                Some(BROKE_OFF),
+            )))
+        })))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,20 +1,23 @@
 //! gRPC passes with its trailers, and what the gateway refuses is refused in its way.
 
-use std::time::Duration;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use pasar_chassis::{host::Host, keyring::Keyring};
 use pasar_contracts::{
     api::users::Role,
+    event::Service,
     events::users::{SessionEnd, SessionEnded},
 };
+use pasar_store::ids::SystemIds;
 use pasar_types::id::UserId;
 use tokio::net::TcpStream;
 
-use crate::support::{System, eventually};
+use crate::support::{System, elsewhere, eventually, orders};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -29,12 +32,20 @@ async fn call_with(
     path: &str,
     header: Option<(&str, String)>,
 ) -> Response<Incoming> {
-    let socket = TcpStream::connect(system.address).await.unwrap();
+    call_at(system.address, path, header).await
+}
+
+async fn call_at(
+    address: SocketAddr,
+    path: &str,
+    header: Option<(&str, String)>,
+) -> Response<Incoming> {
+    let socket = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
         .await
         .unwrap();
     tokio::spawn(connection);
-    let mut request = Request::post(system.url(path))
+    let mut request = Request::post(format!("http://{address}{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers");
     if let Some((name, value)) = header {
@@ -132,4 +143,32 @@ async fn a_stream_ends_with_its_credentials_and_says_why() {
     let trailers = next(&mut response).await.unwrap_err();
     assert_eq!(trailers["grpc-status"], "16");
     eventually("the end", || system.orders.open_streams() == 0).await;
+}
+
+/// As a process that is killed: its sockets close, and nothing is said.
+#[tokio::test]
+async fn a_stream_whose_service_is_killed_ends_as_unavailable() {
+    let keyring = Keyring::ephemeral(&SystemIds::default());
+    let process = tokio::runtime::Runtime::new().unwrap();
+    let orders = Arc::new(orders::FakeOrders::default());
+    let (ring, served) = (keyring.clone(), Arc::clone(&orders));
+    let serving = process.spawn(async move {
+        let host = Host::system(".", ring, "http://pasar.test");
+        let running = orders::running(served);
+        (
+            elsewhere::serve_one(&host, Service::Orders, running).await,
+            host,
+        )
+    });
+    let (instance, host) = serving.await.unwrap();
+    host.health.booted();
+    let remote = elsewhere::remote(Service::Orders, &[instance]);
+    let (_gateway, address) = elsewhere::gateway(&keyring, remote).await;
+    let mut response = call_at(address, "/test.v1.Orders/Ticks", None).await;
+    orders.ticks.send("a".to_owned()).unwrap();
+    assert!(next(&mut response).await.is_ok());
+    process.shutdown_background();
+    let trailers = next(&mut response).await.unwrap_err();
+    assert_eq!(trailers["grpc-status"], "14");
+    assert!(trailers.contains_key("grpc-message"));
 }
