@@ -13,6 +13,7 @@ mod instance;
 mod instance_io;
 mod passed;
 mod plain;
+mod repeated;
 mod tunnel;
 mod wire;
 mod wire_body;
@@ -27,7 +28,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{body::Body, response::Response};
@@ -267,11 +268,13 @@ impl Pool {
     }
 
     fn refused_by(&self, instance: &Instance) -> Problem {
-        tracing::error!(
-            service = %self.0.name, instance = instance.url(),
-            "the service does not accept this gateway's identity; all processes need the same keyring \
-             (PASAR_KEYRING, or one data folder) and clocks less than a minute apart"
-        );
+        if instance.refusals.is_news(Instant::now()) {
+            tracing::error!(
+                service = %self.0.name, instance = instance.url(),
+                "the service does not accept this gateway's identity; all processes need the same keyring \
+                 (PASAR_KEYRING, or one data folder) and clocks less than a minute apart"
+            );
+        }
         self.nobody()
     }
 

@@ -14,7 +14,9 @@ use metrics::Gauge;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use super::{connection::Connection, http2::Multiplexed, idle::Idle, wire::Wire};
+use super::{
+    connection::Connection, http2::Multiplexed, idle::Idle, repeated::Repeated, wire::Wire,
+};
 use crate::config::{Upstreams, millis};
 
 pub(super) struct Instance {
@@ -31,6 +33,8 @@ pub(super) struct Instance {
     pub(super) idle: Idle<Connection>,
     pub(super) wires: Idle<Wire>,
     pub(super) multiplexed: Multiplexed,
+    /// That it does not accept who this gateway says it is.
+    pub(super) refusals: Repeated,
     up: Gauge,
 }
 
@@ -91,6 +95,7 @@ impl Instance {
             idle: Idle::new(millis(config.idle_ms), config.idle_connections),
             wires: Idle::new(millis(config.idle_ms), config.idle_connections),
             multiplexed: Multiplexed::default(),
+            refusals: Repeated::default(),
             up,
         })
     }
