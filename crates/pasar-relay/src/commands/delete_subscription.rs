@@ -65,7 +65,7 @@ mod tests {
         assert_snapshot!(bench.check(move |ctx| delete_subscription(ctx, command)), @r#"
         Deleted
         event subscription.deleted.v1 sub#1 v2 {"subscription_id":"sub#1"}
-        - progress subscription=#1 position=0 attached=0
+        - progress subscription=#1 position=0 attached=0 share=0
         - subscription id=#1 owner="operator" state="active" spec="{\"topics\":[\"client\"],\"destination\":{\"kind\":\"probe\",\"to\":\"a\"},\"format\":\"cloudevents\",\"ordering\":\"none\",\"start\":\"now\",\"retry\":{\"attempts\":24,\"within_s\":259200,\"first_s\":5,\"most_s\":21600}}" secret_places="[]" created_at=1767225600000000 version=1 keyversion=1
         "#);
         let again = bench.given(move |ctx| delete_subscription(ctx, command));

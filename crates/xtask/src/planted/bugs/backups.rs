@@ -9,16 +9,16 @@ pub(super) const BUGS: [Bug; 2] = [
         file: "crates/pasar-store/src/backup.rs",
         changes: &[
             (
-                "            let stills: Result<Vec<_>, _> = readers\n",
-                "            release(&writers)?;\n            let stills: Result<Vec<_>, _> = readers\n",
+                "        let stills: Result<Vec<_>, _> = readers\n",
+                "        release(&writers)?;\n        let stills: Result<Vec<_>, _> = readers\n",
             ),
             (
                 ".map(|(service, reader)| Still::open(service, reader))",
                 ".map(|(service, reader)| {\n                    wait(REST);\n                    Still::open(service, reader)\n                })",
             ),
             (
-                "            release(&writers)?;\n            return Ok(Moment {",
-                "            return Ok(Moment {",
+                "        release(&writers)?;\n        return Ok(Moment {",
+                "        return Ok(Moment {",
             ),
         ],
         package: "pasar",

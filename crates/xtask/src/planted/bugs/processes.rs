@@ -8,8 +8,8 @@ pub(super) const BUGS: [Bug; 16] = [
         what: "a follower of a feed over HTTP that comes back misses an event",
         file: "crates/pasar-chassis/src/feed.rs",
         changes: &[(
-            "Some(id) => served.resume(id)?,",
-            "Some(id) => served.resume(id)? + 1,",
+            "Some(id) => served.resume(id).await?,",
+            "Some(id) => served.resume(id).await? + 1,",
         )],
         package: "pasar",
         on_postgres: false,
@@ -44,8 +44,8 @@ pub(super) const BUGS: [Bug; 16] = [
         what: "a request that may not happen twice is sent to another instance after it was sent to one",
         file: "crates/pasar-gateway/src/pool.rs",
         changes: &[(
-            "match again.as_ref().filter(|again| again.is_idempotent()) {",
-            "match again.as_ref() {",
+            "if !(again.is_idempotent() && self.may_ask_again(&mut asked, tries)) {",
+            "if !self.may_ask_again(&mut asked, tries) {",
         )],
         package: "pasar-gateway",
         on_postgres: false,
